@@ -1,0 +1,90 @@
+"""Files that are whole or absent: written aside, flushed, renamed; hashed for manifests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class FacetoryError(Exception):
+    """An error that a user can act on; its message says what, where, and what to do."""
+
+
+@contextmanager
+def written_aside(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success flush it to disk and rename it into place."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.aside{path.suffix}")
+    try:
+        yield aside
+        with aside.open("rb") as handle:
+            os.fsync(handle.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write JSON atomically (sorted keys are left to the caller: order carries meaning in tables)."""
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read JSON; a broken file is a `FacetoryError` that names it."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FacetoryError(f"{path}: the file is missing. Run the target that makes it again.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise FacetoryError(f"{path}: not valid JSON ({error}). Delete it and run its target again.") from error
+
+
+def write_tensors(path: Path | str, tensors: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+    """Write a safetensors file atomically (NumPy arrays or torch tensors); metadata values become JSON."""
+    first = next(iter(tensors.values()))
+    if type(first).__module__.startswith("torch"):
+        from safetensors.torch import save_file
+    else:
+        from safetensors.numpy import save_file
+    with written_aside(path) as aside:
+        save_file(tensors, str(aside), {key: json.dumps(value) for key, value in (metadata or {}).items()})
+
+
+def read_metadata(path: Path | str) -> dict[str, Any]:
+    """The JSON metadata of a safetensors file; a truncated file is a `FacetoryError` that names it."""
+    with open_tensors(path) as handle:
+        return {key: json.loads(value) for key, value in (handle.metadata() or {}).items() if key != "format"}
+
+
+@contextmanager
+def open_tensors(path: Path | str, framework: str = "numpy") -> Iterator[Any]:
+    """Open a safetensors file for lazy reading; missing or truncated files are `FacetoryError`s."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework=framework) as handle:
+            yield handle
+    except FileNotFoundError as error:
+        raise FacetoryError(f"{path}: the file is missing. Run the target that makes it again.") from error
+    except SafetensorError as error:
+        raise FacetoryError(
+            f"{path}: truncated or not a safetensors file ({error}). Delete it and run its target again."
+        ) from error
+
+
+def sha256_of(path: Path | str) -> str:
+    """Hex sha256 of a file's bytes, read in blocks."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
