@@ -1,0 +1,91 @@
+"""EmoDC's specs: training runs, evaluations, and the settings a scale may choose."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from facetory.pipeline.spec import Precision, Spec, TrainSpec
+
+Loss = Literal["base", "codit", "fmdit", "amdit"]
+NonNegativePrompt = Literal["positive", "non_class", "null"]
+HYPER_PARAMETERS = {"codit": "lambda_1", "fmdit": "margin", "amdit": "alpha"}
+T = 1000
+
+
+class EmoDCTrainSpec(TrainSpec):
+    """One fine-tuning of the backbone under one loss (EmoDC, Sections III-B and IV-B)."""
+
+    loss: Loss
+    lambda_1: float = 0.005
+    margin: float = 5e-4
+    alpha: float = 0.01
+    non_negative_prompt: NonNegativePrompt = "positive"
+    detach_margin: bool = False
+    lora_rank: int = 16
+    lora_alpha: int = 16
+    lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
+
+    def slug(self) -> list[str]:
+        """Dataset, loss, its hyper-parameter, and the non-negative prompt where there is one."""
+        name = HYPER_PARAMETERS.get(self.loss)
+        value = [f"{name}{getattr(self, name):g}"] if name else []
+        prompt = [self.non_negative_prompt] if self.loss == "amdit" else []
+        return [self.dataset, self.loss, *value, *prompt, f"seed{self.seed}"]
+
+
+class EmoDCEvalSpec(Spec):
+    """Noise-prediction errors of every (sample, timestep, class); ``train`` None is the zero-shot model."""
+
+    train: EmoDCTrainSpec | None = None
+    backbone: str
+    dataset: str
+    split: str
+    px: int
+    timesteps: tuple[int, ...]
+    corruption: str = "clean"
+    noise_seed: int = 0
+    batch_size: int = 512
+    precision: Precision = "no"
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: int = 1
+
+    def slug(self) -> list[str]:
+        """What is evaluated and on what."""
+        model = ["zero_shot"] if self.train is None else self.train.slug()
+        target = [] if self.train and self.train.dataset == self.dataset else [self.dataset]
+        return [*model, *target, self.split, *([] if self.corruption == "clean" else [self.corruption])]
+
+
+class Budget(BaseModel):
+    """Training length on one slot."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    steps: int
+    batch_size: int = 64
+
+
+class EmoDCScale(BaseModel):
+    """The `emodc` part of a scale file.
+
+    ``grids`` maps the paper's numbers of timesteps to the numbers that this scale affords, e.g. {100: 20}.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    backbone: str
+    px: int = 256
+    zero_shot_px: int = 512
+    budgets: dict[str, Budget]
+    grids: dict[int, int] = Field(default={1: 1, 10: 10, 100: 100, 200: 200, 500: 500, 1000: 1000})
+    sweep: bool = True
+    lr: float = 1e-4
+    precision: Precision = "no"
+    detach_margin: bool = False
+    lora_rank: int = 16
+    lora_alpha: int = 16
+    lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
+    checkpoint_every: int = 500
+    evaluation_batch_size: int = 512
+    evaluation_precision: Precision = "no"
+    noise_seed: int = 0

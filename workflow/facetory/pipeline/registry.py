@@ -1,0 +1,116 @@
+"""From a paper's YAML to plans: which cell needs which evaluation of which run, and what cannot run and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from facetory.pipeline.config import WORKFLOW, Settings, load_yaml
+from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.spec import Spec, TrainSpec
+
+LAYOUT = {"title", "source", "columns", "rows", "panels", "published"}
+
+
+class PlannedCell(Spec):
+    """One cell before it is measured: what it asks for, and the reason when it cannot be had.
+
+    ``steps`` is the paper's number of timesteps and ``grid`` the number this scale runs; ``timestep`` is the
+    paper's 1-based single timestep.  ``published`` is in the table's own unit.
+    """
+
+    id: str
+    row: str
+    column: str
+    published: float | None = None
+    slot: str | None = None
+    slot_title: str | None = None
+    dataset: str | None = None
+    split: str | None = None
+    stand_in: bool = False
+    metric: str = "accuracy"
+    steps: int | None = None
+    grid: int | None = None
+    timestep: int | None = None
+    timesteps: tuple[int, ...] = ()
+    mean_of: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    evaluations: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    budget: dict[str, Any] = {}
+    not_run: str | None = None
+
+
+class Plan(Spec):
+    """A table or figure: its cells in the paper's order."""
+
+    name: str
+    paper: str
+    title: str
+    source: str
+    scale: str
+    reading: str
+    cells: tuple[PlannedCell, ...]
+
+    @property
+    def evaluations(self) -> list[str]:
+        """The evaluations its runnable cells read, without repeats."""
+        return list(dict.fromkeys(e for cell in self.cells if not cell.not_run for e in cell.evaluations))
+
+
+@dataclass
+class Study:
+    """All that one paper asks for at one scale: runs and evaluations by id, plans by target name."""
+
+    settings: Settings
+    runs: dict[str, TrainSpec] = field(default_factory=dict)
+    evaluations: dict[str, Any] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+Placed = Callable[[str], str | None]
+
+
+def paper_file(paper: str) -> dict[str, Any]:
+    """workflow/papers/<paper>.yaml."""
+    return load_yaml(WORKFLOW / "papers" / f"{paper}.yaml")
+
+
+def requests(table: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
+    """The cells of a table as merged requests (table's keys, then the column's, then the row's).
+
+    Raises `FacetoryError` when a row prints another number of values than there are columns.
+    """
+    shared = {key: value for key, value in table.items() if key not in LAYOUT}
+    for row, row_keys in table["rows"].items():
+        published = row_keys.get("published") or [None] * len(table["columns"])
+        if len(published) != len(table["columns"]):
+            raise FacetoryError(
+                f"{where}: row '{row}' has {len(published)} published values for {len(table['columns'])} columns."
+            )
+        own = {key: value for key, value in row_keys.items() if key != "published"}
+        for (column, column_keys), value in zip(table["columns"].items(), published, strict=True):
+            yield {**shared, **column_keys, **own, "row": row, "column": column, "published": value}
+
+
+def panel_requests(figure: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The points of a figure with panels: every slot x row x (timestep or number of steps)."""
+    shared = {key: value for key, value in figure.items() if key not in LAYOUT}
+    panels, published = figure["panels"], figure.get("published", {})
+    points = [(f"t={t}", {"timestep": t}) for t in panels.get("timesteps", [])]
+    points += [(f"{n}-step", {"steps": n}) for n in panels.get("steps", [])]
+    for slot in panels["slots"]:
+        for row, row_keys in figure["rows"].items():
+            values = published.get(slot, {}).get(row, {})
+            for column, keys in points:
+                yield {
+                    **shared,
+                    **row_keys,
+                    **keys,
+                    "slot": slot,
+                    "row": row,
+                    "column": column,
+                    "published": values.get(column),
+                }
