@@ -1,0 +1,208 @@
+"""The training loop: batches, resuming after SIGKILL, divergence, and what it leaves behind."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from facetory.pipeline.files import FacetoryError
+from facetory.training import checkpoints
+from facetory.training.loop import Schedule, TrainingDiverged, train
+from facetory.training.schedule import batch_positions, learning_rate_factor
+from safetensors.torch import load_file
+from training_task import KILLED, Regression, run
+
+SHORT = Schedule(steps=12, batch_size=4, lr=1e-2, checkpoint_every=4, log_every=3, threads=1)
+
+
+def lines(folder: Path) -> list[dict]:
+    rows = [json.loads(line) for line in (folder / "run" / "progress.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def test_every_epoch_holds_every_sample_once():
+    row = np.concatenate([batch_positions(step, 8, 37, seed=1) for step in range(37)])
+    for epoch in range(8):
+        assert sorted(row[epoch * 37 : (epoch + 1) * 37]) == list(range(37))
+    assert not np.array_equal(row[:37], row[37:74])
+
+
+def test_a_batch_larger_than_the_set_spans_epochs():
+    assert len(batch_positions(3, 100, 7, seed=1)) == 100
+
+
+def test_learning_rate_rises_and_falls():
+    schedule = Schedule(steps=100, batch_size=1, warmup=10, decay="cosine")
+    factors = [learning_rate_factor(schedule, step) for step in range(100)]
+    assert factors[0] == pytest.approx(0.1)
+    assert max(factors) == factors[9] == pytest.approx(0.5 * (1 + np.cos(np.pi * 0.09)))
+    assert factors[-1] < 0.001
+    assert learning_rate_factor(Schedule(steps=100, batch_size=1), 99) == 1
+
+
+def test_time_ends_the_cosine_early():
+    schedule = Schedule(steps=1000, batch_size=1, decay="cosine", minutes=2)
+    assert learning_rate_factor(schedule, 10, seconds=60) == pytest.approx(0.5)
+
+
+def test_one_step_is_adamw_by_hand(tmp_path):
+    """One optimiser step of the loop against AdamW's equations written out (clip far away, no noise in y)."""
+    task, schedule = Regression(), Schedule(steps=1, batch_size=37, lr=1e-2, weight_decay=0.1, clip=1e9)
+    task.network.eval()
+    task.network.train = lambda mode=True: task.network
+    before = {name: weight.detach().clone() for name, weight in task.network.named_parameters()}
+    loss, _ = task.loss(batch_positions(0, 37, 37, 0), 0)
+    gradients = dict(zip(before, torch.autograd.grad(loss, list(task.network.parameters())), strict=True))
+    run(tmp_path, schedule, task)
+    for name, weight in task.network.named_parameters():
+        expected = before[name] * (1 - 1e-2 * 0.1) - 1e-2 * gradients[name] / (gradients[name].abs() + 1e-8)
+        torch.testing.assert_close(weight.detach(), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_accumulation_changes_nothing_but_rounding(tmp_path):
+    class Still(Regression):
+        def __init__(self):
+            super().__init__()
+            self.network[2].p = 0.0
+
+    whole = run(tmp_path / "whole", SHORT, Still())
+    parts = run(tmp_path / "parts", Schedule(**{**SHORT.__dict__, "accumulation": 4}), Still())
+    for one, other in zip(whole.network.parameters(), parts.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    assert len(parts.seen) == 4 * len(whole.seen)
+
+
+def test_killed_at_random_steps_it_ends_bit_equal(tmp_path):
+    """SIGKILL at two random moments, resumed each time: weights and progress equal those of a quiet run."""
+    run(tmp_path / "quiet", KILLED)
+    folder, script = tmp_path / "killed", str(Path(__file__).with_name("training_task.py"))
+    moments = sorted(random.SystemRandom().sample(range(20, 290), 2))
+    print("killed near steps", moments)
+    resumed = []
+    for moment in [*moments, None]:
+        errors = (tmp_path / f"stderr-{moment}").open("w+")
+        process = subprocess.Popen([sys.executable, script, str(folder)], stderr=errors, env=os.environ)
+        while moment is not None and process.poll() is None:
+            if progressed(folder) >= moment:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+            time.sleep(0.002)
+        assert process.wait(timeout=60) == (0 if moment is None else -signal.SIGKILL)
+        errors.seek(0)
+        resumed += [line for line in errors.read().splitlines() if "going on from step" in line]
+    assert len(resumed) == 2 if moments[0] >= 40 else resumed
+    quiet, killed = (load_file(tmp_path / which / "weights.safetensors") for which in ("quiet", "killed"))
+    assert quiet.keys() == killed.keys()
+    assert all(torch.equal(quiet[name], killed[name]) for name in quiet)
+    assert lines(tmp_path / "quiet") == lines(folder)
+
+
+def progressed(folder: Path) -> int:
+    """The last logged step of a run that may be writing just now."""
+    path = folder / "run" / "progress.jsonl"
+    whole = path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
+    return json.loads(whole[-1])["step"] if whole else 0
+
+
+def test_a_truncated_checkpoint_falls_back_to_the_one_before(tmp_path, capsys):
+    run(tmp_path / "whole", SHORT)
+    run(tmp_path / "cut", SHORT)
+    *_, before, newest = checkpoints.found(tmp_path / "cut" / "checkpoints")
+    assert (before.name, newest.name) == ("step-00000008.safetensors", "step-00000012.safetensors")
+    newest.write_bytes(newest.read_bytes()[:-100])
+    task = run(tmp_path / "cut", SHORT)
+    said = capsys.readouterr().err
+    assert "step-00000012.safetensors: truncated" in said and "going on from step 8" in said
+    assert [step for step, _ in task.seen] == [8, 9, 10, 11]
+    one, other = (load_file(tmp_path / which / "weights.safetensors") for which in ("whole", "cut"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert lines(tmp_path / "whole") == lines(tmp_path / "cut")
+
+
+def test_another_specs_checkpoint_is_refused(tmp_path):
+    run(tmp_path, SHORT, key="one")
+    with pytest.raises(FacetoryError, match="belongs to spec one, not to two"):
+        run(tmp_path, SHORT, key="two")
+
+
+def test_nan_stops_with_step_and_remedy(tmp_path):
+    with pytest.raises(TrainingDiverged, match=r"at step 7: the loss is nan.*Lower the learning rate"):
+        run(tmp_path, SHORT, Regression(spoil_at=7))
+    assert not (tmp_path / "weights.safetensors").exists()
+    assert checkpoints.newest(tmp_path / "checkpoints", "abc", print)[0] == 4
+
+
+def test_a_run_away_loss_stops(tmp_path):
+    schedule = Schedule(steps=200, batch_size=8, lr=0.0, log_every=10, divergence_factor=5)
+    with pytest.raises(TrainingDiverged, match=r"\|loss\| runs at .* more than 5 times"):
+        run(tmp_path, schedule, Regression(scale=1.2))
+
+
+def test_a_loss_without_gradient_is_gradient_zero(tmp_path):
+    """A hinge with no active sample: the weights decay and keep their momentum, nothing breaks."""
+
+    class Inactive(Regression):
+        def loss(self, positions, step):
+            return torch.zeros(()), {}
+
+    task = Inactive()
+    before = [weight.detach().clone() for weight in task.network.parameters()]
+    run(tmp_path, Schedule(steps=2, batch_size=4, lr=0.1, weight_decay=0.5), task)
+    for weight, old in zip(task.network.parameters(), before, strict=True):
+        torch.testing.assert_close(weight.detach(), old * 0.95**2)
+
+
+def test_the_mean_of_the_weights_replaces_them(tmp_path):
+    schedule = {**SHORT.__dict__, "ema": 0.9}
+    plain, mean = run(tmp_path / "a", SHORT), run(tmp_path / "b", Schedule(**schedule))
+    assert not torch.equal(plain.network[0].weight, mean.network[0].weight)
+
+
+def test_tensorboard_is_written_on_demand(tmp_path):
+    train(
+        Regression(),
+        SHORT,
+        tmp_path / "run",
+        tmp_path / "checkpoints",
+        key="k",
+        device="cpu",
+        tensorboard=True,
+    )
+    assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
+
+
+def test_bad_accumulation_and_fp16_without_a_gpu_are_refused(tmp_path):
+    with pytest.raises(FacetoryError, match="accumulation 3"):
+        Schedule(steps=1, batch_size=8, accumulation=3)
+    with pytest.raises(FacetoryError, match="needs a GPU"):
+        run(tmp_path, Schedule(steps=1, batch_size=8, precision="fp16"))
+
+
+def test_quiet_without_a_terminal(tmp_path, capsys):
+    run(tmp_path, SHORT)
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1 and said[0].startswith("training: step 12/12  loss ")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
+def test_it_trains_on_the_gpu(tmp_path, precision):
+    class OnGpu(Regression):
+        def __init__(self):
+            super().__init__()
+            self.network.cuda()
+            self.x, self.y, self.keys = self.x.cuda(), self.y.cuda(), self.keys.cuda()
+
+    schedule = Schedule(steps=200, batch_size=16, lr=1e-2, precision=precision, checkpoint_every=100)
+    task = OnGpu()
+    before = task.validate(0)["error"]
+    train(task, schedule, tmp_path / "run", tmp_path / "checkpoints", key="k")
+    assert task.validate(0)["error"] < 0.5 * before
