@@ -1,0 +1,205 @@
+"""The stage from an index to aligned faces: parallel over images, resumable, with ledger and sheet."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image
+
+from facetory.data import images
+from facetory.data.index import Sample, image_path, read_index, write_csv
+from facetory.faces import contact_sheet, crop, mtcnn
+from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_json, written_aside
+
+COLUMNS = (
+    *("sample_id", "split", "label", "person", "caption", "status", "faces", "probability"),
+    *("x0", "y0", "x1", "y1", "sha256", "source_sha256"),
+    *crop.POINTS,
+)
+CHUNK = 32
+Row = dict[str, str]
+
+
+class Job(NamedTuple):
+    """One sample with its picture and the file its face goes to."""
+
+    sample: Sample
+    source: Path
+    target: Path
+
+
+def align(
+    index_csv: Path | str,
+    folder: Path | str,
+    align_px: int = 512,
+    margin: float = 0.2,
+    selection: str = "largest",
+    min_probability: float = 0.9,
+    processes: int = 1,
+    threads: int = 1,
+    detection: mtcnn.Detection = mtcnn.Detection(),
+) -> None:
+    """Align every image of an index into ``folder``: images/, ledger.csv, contact_sheet.png, manifest.json.
+
+    ``ledger.csv`` has one row a sample, in the index's order.  ``x0, y0, x1, y1`` is the square that was cut,
+    in pixels of the upright source picture (beyond its edges the edge pixels are repeated); ``faces`` counts
+    the detected faces of at least ``min_probability``, ``probability`` is the chosen one's.  Landmarks are
+    in pixels of the aligned image, and empty where ``status`` is kept_whole: there no face was found, and the
+    whole picture was kept.  Small pictures are enlarged for the detector only (`mtcnn.detect`).
+
+    Faces already there are kept when picture, settings and code are the same, so a run that was killed goes
+    on where it stopped.  The faces do not depend on ``processes``; each runs torch on ``threads`` threads.
+    """
+    if selection not in crop.SELECTIONS:
+        known = ", ".join(crop.SELECTIONS)
+        raise FacetoryError(f"faces: selection {selection!r} is unknown. Choose one of {known}.")
+    if align_px < 1 or margin < 0 or processes < 1 or threads < 1:
+        raise FacetoryError("faces: align_px, processes and threads must be at least 1, margin at least 0.")
+    index_csv, folder = Path(index_csv), Path(folder)
+    settings = crop.Alignment(align_px, margin, selection, min_probability, detection)
+    jobs = [
+        Job(sample, image_path(index_csv, sample), folder / "images" / f"{sample.sample_id}.png")
+        for sample in read_index(index_csv)
+    ]
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    signature = _signature(settings)
+    part = folder / f".ledger.{signature[:16]}.part.csv"
+    earlier = {row["sample_id"]: row for row in _earlier_rows(folder, part, signature)}
+    rows = {job.sample.sample_id: earlier[job.sample.sample_id] for job in jobs if _is_done(job, earlier)}
+    write_csv(part, COLUMNS, ([row[column] for column in COLUMNS] for row in rows.values()))
+    todo = [job for job in jobs if job.sample.sample_id not in rows]
+    for chunk in _with_progress(
+        _aligned(todo, settings, processes, threads), len(rows), len(jobs), folder.name
+    ):
+        _append(part, chunk)
+        rows.update({row["sample_id"]: row for row in chunk})
+    ledger = [rows[job.sample.sample_id] | _index_columns(job.sample) for job in jobs]
+    _remove_strays(folder / "images", {job.target.name for job in jobs})
+    write_csv(folder / "ledger.csv", COLUMNS, ([row[column] for column in COLUMNS] for row in ledger))
+    contact_sheet.write(folder / "contact_sheet.png", ledger, folder / "images", folder.name)
+    write_json(folder / "manifest.json", _manifest(index_csv, settings, ledger, signature))
+    part.unlink()
+
+
+def align_chunk(jobs: Sequence[Job], settings: crop.Alignment, threads: int) -> list[Row]:
+    """Align some samples in this process and return their ledger rows; a broken picture is an error."""
+    import torch
+
+    torch.set_num_threads(threads)
+    rows = []
+    for job in jobs:
+        face, row = crop.align_image(images.read_image(job.source), settings)
+        with written_aside(job.target) as aside:
+            Image.fromarray(face).save(aside, format="PNG", compress_level=4)
+        hashes = {"sha256": sha256_of(job.target), "source_sha256": sha256_of(job.source)}
+        rows.append(_index_columns(job.sample) | {key: str(value) for key, value in (row | hashes).items()})
+    return rows
+
+
+def _aligned(
+    jobs: Sequence[Job], settings: crop.Alignment, processes: int, threads: int
+) -> Iterator[list[Row]]:
+    chunks = [jobs[i : i + CHUNK] for i in range(0, len(jobs), CHUNK)]
+    if processes == 1 or len(chunks) < 2:
+        yield from (align_chunk(chunk, settings, threads) for chunk in chunks)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(chunks)), mp_context=context) as pool:
+        futures = [pool.submit(align_chunk, chunk, settings, threads) for chunk in chunks]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise FacetoryError(
+                "faces: a worker process was killed (out of memory?). Run again with fewer processes; "
+                "it goes on where it stopped."
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _with_progress(chunks: Iterable[list[Row]], done: int, total: int, name: str) -> Iterator[list[Row]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(f"aligning {name}", completed=done, total=total)
+        for chunk in chunks:
+            yield chunk
+            progress.advance(task, len(chunk))
+
+
+def _signature(settings: crop.Alignment) -> str:
+    """Hash of the settings and of the code that turns a picture into a face."""
+    code = [sha256_of(str(module.__file__)) for module in (crop, mtcnn, images)]
+    return hashlib.sha256(repr((settings, code)).encode()).hexdigest()
+
+
+def _earlier_rows(folder: Path, part: Path, signature: str) -> list[Row]:
+    """Ledger rows of an earlier run with the same signature, finished or killed (less a torn last line)."""
+    texts, manifest, ledger = [], folder / "manifest.json", folder / "ledger.csv"
+    if manifest.is_file() and ledger.is_file() and read_json(manifest).get("signature") == signature:
+        texts.append(ledger.read_text(encoding="utf-8"))
+    if part.is_file():
+        texts.append(part.read_text(encoding="utf-8").rpartition("\n")[0])
+    rows = [row for text in texts for row in csv.DictReader(io.StringIO(text, newline=""))]
+    return [row for row in rows if set(row) == set(COLUMNS) and None not in row.values()]
+
+
+def _is_done(job: Job, earlier: dict[str, Row]) -> bool:
+    row = earlier.get(job.sample.sample_id)
+    return (
+        row is not None
+        and job.target.is_file()
+        and job.source.is_file()
+        and row["sha256"] == sha256_of(job.target)
+        and row["source_sha256"] == sha256_of(job.source)
+    )
+
+
+def _append(part: Path, rows: Sequence[Row]) -> None:
+    with part.open("a", encoding="utf-8", newline="") as handle:
+        csv.writer(handle, lineterminator="\n").writerows([row[c] for c in COLUMNS] for row in rows)
+
+
+def _index_columns(sample: Sample) -> Row:
+    return {
+        "sample_id": sample.sample_id,
+        "split": sample.split,
+        "label": sample.label,
+        "person": sample.person,
+        "caption": sample.caption,
+    }
+
+
+def _remove_strays(folder: Path, wanted: set[str]) -> None:
+    for path in folder.iterdir():
+        if path.name not in wanted:
+            path.unlink()
+
+
+def _manifest(
+    index_csv: Path, settings: crop.Alignment, ledger: Sequence[Row], signature: str
+) -> dict[str, Any]:
+    tally = Counter((row["split"], row["status"]) for row in ledger)
+    return {
+        "status": "aligned",
+        "samples": len(ledger),
+        "by_split": {
+            split: {status: tally[split, status] for status in ("aligned", "kept_whole")}
+            for split in dict.fromkeys(row["split"] for row in ledger)
+        },
+        "settings": settings._asdict() | {"detection": settings.detection._asdict()},
+        "index_sha256": sha256_of(index_csv),
+        "signature": signature,
+    }
