@@ -1,0 +1,38 @@
+"""The command `facetory`: the stages of the pipeline as verbs that a person can type too."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from facetory.cli import backbone, data, emodc, faces, latents, study, tables
+from facetory.pipeline.files import FacetoryError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Stages of the facetory pipeline. Whole tables and figures are made by Snakemake: "
+    "`snakemake --cores 2 emodc_table1`; `snakemake --list-target-rules` lists the targets.",
+)
+for name, module in {
+    "data": data,
+    "faces": faces,
+    "backbone": backbone,
+    "latents": latents,
+    "emodc": emodc,
+    "table": tables,
+}.items():
+    app.add_typer(module.app, name=name)
+app.command("status")(study.status)
+app.command("verify")(study.verify)
+
+
+def run() -> None:
+    """Run the command line; a `FacetoryError` is printed as a message, not as a traceback."""
+    try:
+        app()
+    except FacetoryError as error:
+        Console(stderr=True).print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)

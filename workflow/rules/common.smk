@@ -1,0 +1,84 @@
+# What every rule file uses: the study that config.yaml asks for, and the params that trigger reruns.
+# A rule's `spec` is the canonical request and its `code` a hash of the syntax trees of the stage: a changed
+# value or a real edit reruns what depends on it; comments and mtimes do not.
+import json
+from pathlib import Path
+
+from facetory.cli.study import load_study
+from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.provenance import code_of
+
+try:
+    STUDY = load_study(config)
+except FacetoryError as error:
+    raise WorkflowError(str(error)) from None
+
+SETTINGS = STUDY.settings
+RESULTS = SETTINGS.name
+CONFIG = json.dumps(SETTINGS.config.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+TABLES = [name for name in STUDY.plans if "_fig" not in name]
+FIGURES = [name for name in STUDY.plans if "_fig" in name or "_ablation_" in name]
+
+
+wildcard_constraints:
+    scale=RESULTS.replace("+", "[+]"),
+    dataset="[A-Za-z0-9_]+",
+    split="train|validation|test",
+    encoder="[A-Za-z0-9_.-]+",
+    backbone="[A-Za-z0-9_.-]+",
+    px="[0-9]+",
+    corruption="clean",
+    run="[A-Za-z0-9_.-]+",
+    evaluation="[A-Za-z0-9_.-]+",
+    table="|".join(TABLES),
+    figure="|".join(FIGURES),
+
+
+def dataset_spec(wildcards):
+    """Canonical request for a dataset's index."""
+    return STUDY.datasets[wildcards.dataset].canonical()
+
+
+def faces_spec(wildcards):
+    """Canonical request for detection and crop."""
+    return SETTINGS.scale.faces.model_dump_json()
+
+
+def backbone_spec(wildcards):
+    """Canonical request for a backbone."""
+    return STUDY.backbones[wildcards.backbone].canonical()
+
+
+def run_spec(wildcards):
+    """Canonical request for a training run."""
+    return STUDY.runs[wildcards.run].canonical()
+
+
+def evaluation_spec(wildcards):
+    """Canonical request for an evaluation."""
+    return STUDY.evaluations[wildcards.evaluation].canonical()
+
+
+def plan_digest(wildcards):
+    """Hash of a table's or figure's plan: its cells, their requests and reasons."""
+    return STUDY.plans[wildcards.get("table") or wildcards.figure].digest
+
+
+def run_gpus(wildcards):
+    """GPUs that a run leases."""
+    return int(STUDY.runs[wildcards.run].device == "cuda")
+
+
+def evaluation_gpus(wildcards):
+    """GPUs that an evaluation leases."""
+    return int(STUDY.evaluations[wildcards.evaluation].device == "cuda")
+
+
+def run_threads(wildcards):
+    """Torch threads of a run: part of its spec."""
+    return STUDY.runs[wildcards.run].threads
+
+
+def evaluation_threads(wildcards):
+    """Torch threads of an evaluation."""
+    return STUDY.evaluations[wildcards.evaluation].threads

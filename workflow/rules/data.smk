@@ -1,0 +1,20 @@
+# Needs: datasets placed under data_root, or the embedded renders.  Makes: one index per dataset.
+rule index_dataset:
+    """Index a dataset: read and check its labels, or render it when it is one of the embedded sets."""
+    output:
+        index="results/{scale}/datasets/{dataset}/index.csv",
+        ledger="results/{scale}/datasets/{dataset}/ledger.csv",
+        manifest="results/{scale}/datasets/{dataset}/manifest.json",
+    log:
+        "results/{scale}/logs/index/{dataset}.log",
+    params:
+        spec=dataset_spec,
+        code=code_of("data.stage"),
+        folder="results/{scale}/datasets/{dataset}",
+        data_root=SETTINGS.config.data_root,
+    threads: workflow.cores
+    conda:
+        "../../envs/facetory.yaml"
+    shell:
+        "facetory data index --spec {params.spec:q} --folder {params.folder:q} "
+        "--data-root {params.data_root:q} --processes {threads} > {log:q} 2>&1"

@@ -1,0 +1,111 @@
+# Needs: evaluation records.  Makes: cells, tables, figures, and a target for each of them.
+def plan_inputs(wildcards):
+    """The evaluations that the runnable cells read."""
+    plan = STUDY.plans[wildcards.get("table") or wildcards.figure]
+    return [f"results/{wildcards.scale}/evaluations/{e}/manifest.json" for e in plan.evaluations]
+
+
+rule make_table:
+    """Measure a table's cells from the records and write them beside the published ones."""
+    input:
+        evaluations=plan_inputs,
+    output:
+        cells="results/{scale}/tables/{table}.cells.json",
+        csv="results/{scale}/tables/{table}.csv",
+        tex="results/{scale}/tables/{table}.tex",
+        html=report(
+            "results/{scale}/tables/{table}.html",
+            caption="../report/table.rst",
+            category="EmoDC",
+            subcategory="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        "results/{scale}/logs/tables/{table}.log",
+    params:
+        plan=plan_digest,
+        code=code_of("emodc.cells", "report.tables"),
+        config=CONFIG,
+        root="results/{scale}",
+    conda:
+        "../../envs/facetory.yaml"
+    shell:
+        "facetory table make {wildcards.table} --settings {params.config:q} --root {params.root:q} > {log:q} 2>&1"
+
+
+rule make_figure:
+    """Draw a figure in the paper's arrangement from the records."""
+    input:
+        evaluations=plan_inputs,
+    output:
+        png=report(
+            "results/{scale}/figures/{figure}.png",
+            caption="../report/figure.rst",
+            category="EmoDC",
+            subcategory="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        pdf="results/{scale}/figures/{figure}.pdf",
+        csv="results/{scale}/figures/{figure}.csv",
+        cells="results/{scale}/figures/{figure}.cells.json",
+    log:
+        "results/{scale}/logs/figures/{figure}.log",
+    params:
+        plan=plan_digest,
+        code=code_of("emodc.cells", "emodc.figures"),
+        config=CONFIG,
+        root="results/{scale}",
+    conda:
+        "../../envs/facetory.yaml"
+    shell:
+        "facetory table figure {wildcards.figure} --settings {params.config:q} --root {params.root:q} "
+        "> {log:q} 2>&1"
+
+
+def table_files(names):
+    """The files of some tables."""
+    return expand("results/{scale}/tables/{name}.{kind}", scale=RESULTS, name=names, kind=["cells.json", "html"])
+
+
+def figure_files(names):
+    """The files of some figures."""
+    return expand("results/{scale}/figures/{name}.{kind}", scale=RESULTS, name=names, kind=["png", "pdf"])
+
+
+localrules:
+    all,
+    all_tables,
+    all_figures,
+    *STUDY.plans,
+
+
+for target in STUDY.plans:
+
+    rule:
+        name:
+            target
+        input:
+            table_files([target] if target in TABLES else []),
+            figure_files([target] if target in FIGURES else []),
+
+    workflow.get_rule(target).docstring = f"{STUDY.plans[target].source}: {STUDY.plans[target].title}."
+
+
+rule all_tables:
+    """Every table of every paper, and the tables of the ablations."""
+    input:
+        table_files(TABLES),
+
+
+rule all_figures:
+    """Every figure of every paper, and the figures of the ablations."""
+    input:
+        figure_files(FIGURES),
+
+
+rule all:
+    """Every table and figure."""
+    default_target: True
+    input:
+        rules.all_tables.input,
+        rules.all_figures.input,
