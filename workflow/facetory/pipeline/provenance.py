@@ -30,6 +30,8 @@ def code_of(*modules: str) -> str:
     """
     closure: set[Path] = set()
     pending = [_file_of(f"facetory.{module}") for module in modules]
+    if None in pending:
+        raise ModuleNotFoundError(f"code_of: no module facetory.{modules[pending.index(None)]}")
     while pending:
         path = pending.pop()
         if path is None or path in closure:
@@ -72,7 +74,7 @@ def _tree_hash(path: Path) -> str:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body[0] = ast.Pass()
+                del node.body[0]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
