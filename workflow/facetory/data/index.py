@@ -56,7 +56,8 @@ def write_index(
 def read_index(path: Path | str, classes: Sequence[str] | None = None) -> list[Sample]:
     """The samples of an ``index.csv``, checked; images are not opened.
 
-    With ``classes``, every label must be one of them.  An error names the file and the row.
+    With ``classes``, every label must be one of them (and empty when there are none).  An error names the
+    file and the row.
     """
     path = Path(path)
     samples = [
@@ -93,8 +94,8 @@ def _problem(sample: Sample, classes: Sequence[str] | None) -> str | None:
         return f"sample_id {sample.sample_id!r} may hold only letters, digits, '_', '-' and inner '.'"
     if sample.split not in SPLITS:
         return f"split {sample.split!r} is none of {', '.join(SPLITS)}"
-    if not sample.label or (classes is not None and sample.label not in classes):
-        return f"label {sample.label!r} is none of {', '.join(classes or ['(any name)'])}"
+    if classes is not None and sample.label not in (classes or ("",)):
+        return f"label {sample.label!r} is none of {', '.join(classes) or '(no label)'}"
     if not sample.image:
         return "the image is not named"
     return None
