@@ -72,13 +72,16 @@ def list_datasets(
     from rich.console import Console
     from rich.table import Table
 
-    from facetory.data.catalogue import entries, placed, source_of
+    from facetory.data.catalogue import entries, placed
 
-    table = Table("dataset", "title", "licence", "place", "usable", title=f"Datasets under {data_root}")
+    reasons = {name: placed(dataset, data_root) for name, dataset in entries().items()}
+    table = Table("dataset", "title", "licence", "usable", title=f"Datasets under {data_root}")
     for name, dataset in entries().items():
-        place = str(source_of(dataset, data_root)) if dataset.place else "(embedded)"
-        table.add_row(name, dataset.title, dataset.licence, place, placed(dataset, data_root) or "yes")
-    Console().print(table)
+        table.add_row(name, dataset.title, dataset.licence, "no" if reasons[name] else "yes")
+    console = Console()
+    console.print(table)
+    for reason in filter(None, reasons.values()):
+        console.print(f"Not usable: {reason}", markup=False, soft_wrap=True)
 
 
 def _pairs(options: list[str] | None, name: str) -> dict[str, str]:

@@ -107,8 +107,13 @@ def missing(name: str, data_root: Path | str, own: Mapping[str, Own] | None = No
     return placed(entry(name, own), data_root)
 
 
+def stage_modules(dataset: Entry) -> tuple[str, ...]:
+    """The modules whose code makes the dataset's index, as `provenance.code_of` takes them."""
+    return ("data.stage", f"data.{dataset.loader}")
+
+
 def _has_loader(name: str) -> bool:
-    return (LOADERS / f"{name}.py").is_file() or (LOADERS / name / "__init__.py").is_file()
+    return LOADERS.joinpath(*name.split(".")).with_suffix(".py").is_file()
 
 
 def _how_to_get(dataset: Entry) -> str:

@@ -101,14 +101,11 @@ def _problem(sample: Sample, classes: Sequence[str] | None) -> str | None:
     return None
 
 
-def counts(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
-    """Number of samples by split and label, in the order of `SPLITS`; splits without samples are left out."""
+def counts(samples: Iterable[Sample], classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Number of samples by split and class, zeros included; splits without samples are left out."""
     tally = Counter((sample.split, sample.label) for sample in samples)
-    return {
-        split: {label: n for (s, label), n in tally.items() if s == split}
-        for split in SPLITS
-        if any(s == split for s, _ in tally)
-    }
+    present = {split for split, _ in tally}
+    return {split: {label: tally[split, label] for label in classes} for split in SPLITS if split in present}
 
 
 def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

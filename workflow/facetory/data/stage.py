@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from facetory.data.catalogue import Entry, entry, own_entry, placed, source_of
 from facetory.data.images import read_image
 from facetory.data.index import SPLITS, Odd, Sample, counts, write_index
-from facetory.data.listing import Choose, Found, Listing, chooser
+from facetory.data.listing import Found, Listing, chooser
 from facetory.pipeline.config import DatasetSpec
 from facetory.pipeline.files import FacetoryError, sha256_of
 from facetory.pipeline.provenance import manifest
@@ -28,10 +30,8 @@ def make_index(spec: DatasetSpec, data_root: Path | str, folder: Path | str, pro
     reason = placed(dataset, data_root)
     if reason:
         raise FacetoryError(reason)
-    if dataset.loader == "anny":
-        from facetory.data.anny.dataset import render
-
-        render(spec.name, spec.sizes, folder, spec.seed, processes)
+    if dataset.access == "embedded":
+        _loader(dataset).render(spec.name, spec.sizes, folder, spec.seed, processes)
     else:
         index(dataset, source_of(dataset, data_root), folder, spec.sizes.get("per_class"), spec.seed)
 
@@ -58,18 +58,19 @@ def index(
         )
     spec = {"dataset": dataset.name, "limit_per_class": dict(limit_per_class or {}), "seed": seed}
     with manifest(folder / "manifest.json", "index", spec, ["data.stage"], seed=seed) as record:
-        listing = _read(dataset, source, folder, chooser(dataset.name, limit_per_class, seed))
+        choose = chooser(dataset.name, limit_per_class, seed)
+        listing: Listing = _loader(dataset).read(dataset, source, folder, choose)
         samples, left_out = _readable(dataset, listing.found)
         ledger = [*listing.ledger, *left_out, *_repeated(samples)]
         if not limit_per_class:
             ledger += _unexpected(dataset, listing.found)
-        write_index(folder, samples, listing.classes, ledger)
+        write_index(folder, [_below(folder, sample) for sample in samples], listing.classes, ledger)
         record |= {
             "status": "indexed",
             "title": dataset.title,
             "licence": dataset.licence,
             "classes": listing.classes,
-            "counts": counts(samples),
+            "counts": counts(samples, listing.classes),
             "published_counts": dataset.counts,
             "left_out": len(left_out),
             "ledger_rows": len(ledger),
@@ -79,12 +80,14 @@ def index(
         }
 
 
-def _read(dataset: Entry, source: Path, folder: Path, choose: Choose) -> Listing:
-    from facetory.data import fer2013, rafdb
-    from facetory.data import folder as folder_of_faces
+def _loader(dataset: Entry) -> Any:
+    return importlib.import_module(f"facetory.data.{dataset.loader}")
 
-    readers = {"rafdb": rafdb.read, "fer2013": fer2013.read, "folder": folder_of_faces.read}
-    return readers[str(dataset.loader)](dataset, source, folder, choose)
+
+def _below(folder: Path, sample: Sample) -> Sample:
+    """The sample with its image relative to the folder where it lies in it."""
+    image, here = Path(sample.image), folder.absolute()
+    return sample._replace(image=str(image.relative_to(here))) if image.is_relative_to(here) else sample
 
 
 def _readable(dataset: Entry, found: list[Found]) -> tuple[list[Sample], list[Odd]]:

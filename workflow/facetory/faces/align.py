@@ -41,7 +41,7 @@ def align(
     index_csv: Path | str,
     folder: Path | str,
     align_px: int = 512,
-    margin: float = 0.2,
+    margin: float = 0.15,
     selection: str = "largest",
     min_probability: float = 0.9,
     processes: int = 1,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from facetory.data.labels import BASIC, COMPOUND
 from facetory.pipeline.files import written_aside
 from facetory.pipeline.randomness import generator
 
@@ -25,10 +26,11 @@ def write(
 ) -> None:
     """Write the sheet as PNG: up to ``per_class`` faces of each label, chosen by keyed randomness.
 
-    ``ledger`` are the rows of a faces ledger and ``images`` the folder of its faces.  Classes stand in the
-    order of their first row; a red frame marks a picture in which no face was found.
+    ``ledger`` are the rows of a faces ledger and ``images`` the folder of its faces.  Classes stand in their
+    canonical order; a red frame marks a picture in which no face was found.
     """
-    classes = list(dict.fromkeys(row["label"] for row in ledger))
+    rank = {label: i for i, label in enumerate((*BASIC, *COMPOUND))}
+    classes = sorted({row["label"] for row in ledger}, key=lambda label: (rank.get(label, len(rank)), label))
     width = LABEL_WIDTH + per_class * (TILE + GAP) + GAP
     sheet = Image.new("RGB", (width, HEADER + len(classes) * (TILE + GAP) + GAP), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_SIZE)

@@ -17,7 +17,7 @@ class Alignment(NamedTuple):
     """What decides an aligned face besides its picture; ``margin`` is a fraction of the box's longer side."""
 
     align_px: int = 512
-    margin: float = 0.2
+    margin: float = 0.15
     selection: str = "largest"
     min_probability: float = 0.9
     detection: mtcnn.Detection = mtcnn.Detection()
@@ -31,10 +31,13 @@ def align_image(image: np.ndarray, settings: Alignment) -> tuple[np.ndarray, dic
     faces = mtcnn.detect(image, settings.detection)
     chosen = choose(faces, image.shape, settings.selection, settings.min_probability)
     if chosen is None:
-        box = square(np.array([0.0, 0.0, image.shape[1], image.shape[0]]), margin=0)
+        box = square(np.array([0.0, 0.0, image.shape[1], image.shape[0]]), image.shape, margin=0)
         probability, points = faces.probabilities.max(initial=0.0), [""] * len(POINTS)
     else:
-        box, probability = square(faces.boxes[chosen], settings.margin), faces.probabilities[chosen]
+        box, probability = (
+            square(faces.boxes[chosen], image.shape, settings.margin),
+            faces.probabilities[chosen],
+        )
         on_face = (faces.landmarks[chosen] - box[:2]) * (settings.align_px / (box[2] - box[0]))
         points = [f"{value:.2f}" for value in on_face.ravel()]
     row = {
@@ -67,11 +70,17 @@ def choose(faces: mtcnn.Faces, shape: tuple[int, ...], selection: str, min_proba
     return int(max(candidates, key=lambda i: (merit[i], probabilities[i])))
 
 
-def square(box: np.ndarray, margin: float) -> np.ndarray:
-    """The square about a box's centre whose side is its longer side times (1 + margin): x0, y0, x1, y1."""
-    centre = (box[:2] + box[2:]) / 2
-    half = (box[2:] - box[:2]).max() * (1 + margin) / 2
-    return np.concatenate([centre - half, centre + half])
+def square(box: np.ndarray, shape: tuple[int, ...], margin: float) -> np.ndarray:
+    """The square about a box (x0, y0, x1, y1) in an image of ``shape`` (height, width, …), as x0, y0, x1, y1.
+
+    On tight crops the detector guesses far beyond the edges, so the box is cut there first.  The side
+    is the box's longer side times (1 + margin), and at most the image's longer side.
+    """
+    height, width = shape[:2]
+    visible = box.clip(0, np.array([width, height, width, height]))
+    centre = (visible[:2] + visible[2:]) / 2
+    side = min((visible[2:] - visible[:2]).max() * (1 + margin), max(height, width))
+    return np.concatenate([centre - side / 2, centre + side / 2])
 
 
 def crop(image: np.ndarray, box: np.ndarray, px: int) -> np.ndarray:
