@@ -1,0 +1,52 @@
+"""`facetory table`: measure a table's cells and write them, or draw a figure (no torch on this path)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.suggest import unknown
+
+if TYPE_CHECKING:
+    from facetory.pipeline.registry import Plan
+
+app = typer.Typer(no_args_is_help=True, help="Tables and figures, from evaluation records.")
+
+Name = Annotated[str, typer.Argument(help="A target's name, e.g. emodc_table1.")]
+SettingsText = Annotated[str, typer.Option("--settings", help="The content of config.yaml as JSON.")]
+Root = Annotated[Path, typer.Option("--root", help="The scale's results folder, e.g. results/demo.")]
+
+
+@app.command()
+def make(name: Name, root: Root, settings: SettingsText = "{}") -> None:
+    """Measure a table and write it as .cells.json, .csv, .tex and .html into ROOT/tables."""
+    from facetory.emodc.cells import table
+    from facetory.report.tables import write_table
+
+    write_table(table(_plan(name, settings), root / "evaluations"), root / "tables")
+
+
+@app.command()
+def figure(name: Name, root: Root, settings: SettingsText = "{}") -> None:
+    """Draw a figure or an ablation as .pdf and .png, with its data and cells, into ROOT/figures."""
+    from facetory.emodc.figures import draw
+
+    draw(_plan(name, settings), root / "evaluations", root / "figures")
+
+
+def _plan(name: str, settings: str) -> Plan:
+    """The named plan of the study that the settings describe."""
+    from facetory.cli.study import load_study
+
+    try:
+        config = json.loads(settings)
+    except json.JSONDecodeError as error:
+        raise FacetoryError(f"--settings: not valid JSON ({error}). Give config.yaml's content.") from error
+    plans = load_study(config).plans
+    if name not in plans:
+        raise unknown("table or figure", name, plans, "facetory table")
+    return plans[name]

@@ -1,0 +1,202 @@
+"""Primitives that every figure shares: sheet, curves, matrices, panels that were not run, footer, files."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facetory.pipeline.files import write_text, written_aside
+from facetory.report.labels import as_mathtext, plain_mathtext
+from facetory.report.spreadsheet import csv_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito (2008), the colours that stay apart under the common colour-vision deficiencies.
+PALETTE = {
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "black": "#000000",
+}
+GREY, LIGHT_GREY = "#666666", "#EFEFEF"
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 200,
+}
+FOOTER_LINE, FOOTER_WIDTH = 0.15, 16.5
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The house style, for the time of drawing and saving."""
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        yield
+
+
+def sheet(width: float, height: float, sentences: Sequence[str]) -> Figure:
+    """An empty figure (inches) with a footer of small print; its subplots keep clear of the footer."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    text = textwrap.fill(" ".join(sentences), int(width * FOOTER_WIDTH))
+    below = FOOTER_LINE * (text.count("\n") + 1) + 0.1
+    figure = Figure((width, height + below), layout="constrained")
+    FigureCanvasAgg(figure)
+    share = below / (height + below)
+    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr]
+    figure.text(0.01, 0.05 / (height + below), plain_mathtext(text), fontsize=7.5, color=GREY, va="bottom")
+    return figure
+
+
+def curve(
+    axes: Axes,
+    x: Sequence[float],
+    value: Sequence[float | None],
+    low: Sequence[float | None],
+    high: Sequence[float | None],
+    colour: str,
+    marker: str,
+    label: str,
+) -> None:
+    """A line with markers and a light band of intervals; points without a value leave a gap."""
+    import numpy as np
+
+    y, below, above = (np.array([np.nan if v is None else v for v in row], float) for row in (value, low, high))
+    axes.fill_between(x, below, above, color=colour, alpha=0.13, linewidth=0)
+    axes.plot(x, y, color=colour, marker=marker, markeredgecolor="white", markeredgewidth=0.5, label=label)
+
+
+def published_points(
+    axes: Axes, x: Sequence[float], value: Sequence[float | None], colour: str, marker: str
+) -> None:
+    """Published values as hollow markers, without a line."""
+    known = [(at, v) for at, v in zip(x, value, strict=True) if v is not None]
+    if known:
+        axes.plot(
+            *zip(*known, strict=True),
+            linestyle="none",
+            marker=marker,
+            markerfacecolor="none",
+            markeredgecolor=colour,
+            markeredgewidth=1.2,
+            markersize=6.5,
+        )
+
+
+def intervals(
+    axes: Axes,
+    at: Sequence[float],
+    value: Sequence[float | None],
+    low: Sequence[float | None],
+    high: Sequence[float | None],
+    colour: str,
+    marker: str,
+    vertical: bool = True,
+) -> None:
+    """Points with interval bars; those without a value are left out."""
+    for place, v, below, above in zip(at, value, low, high, strict=True):
+        if v is None:
+            continue
+        span = None if below is None or above is None else [[max(v - below, 0)], [max(above - v, 0)]]
+        point, error = ((place, v), "yerr") if vertical else ((v, place), "xerr")
+        axes.errorbar(*point, **{error: span}, color=colour, marker=marker, capsize=3, linewidth=1.4)
+
+
+def matrix(axes: Axes, percent: np.ndarray, names: Sequence[str], counts: Sequence[int] | None = None) -> None:
+    """A row-normalised confusion matrix in percent (K, K) with its numbers; rows are true classes.
+
+    ``counts`` (K,) adds each class's number of samples to the row labels.  Rows of NaN stay white.
+    """
+    import numpy as np
+
+    axes.imshow(np.ma.masked_invalid(percent), cmap="Blues", vmin=0, vmax=100, aspect="equal")
+    rows = [f"{n}  {c}" for n, c in zip(names, counts, strict=True)] if counts is not None else list(names)
+    axes.set_xticks(range(len(names)), names, rotation=90 if len(names) > 7 else 0)
+    axes.set_yticks(range(len(names)), rows)
+    axes.tick_params(length=0)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    for (i, j), value in np.ndenumerate(percent):
+        if np.isfinite(value) and value >= 0.5:
+            axes.text(
+                j,
+                i,
+                f"{value:.0f}",
+                ha="center",
+                va="center",
+                fontsize=8 if len(names) <= 7 else 6,
+                color="white" if value > 55 else "black",
+            )
+
+
+def not_run(axes: Axes, reason: str, width: int = 34) -> None:
+    """Grey out a panel and print why it was not run."""
+    axes.set_facecolor(LIGHT_GREY)
+    axes.grid(False)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    text = "not run\n\n" + "\n".join(textwrap.wrap(reason, width))
+    axes.text(
+        0.5, 0.5, plain_mathtext(text), transform=axes.transAxes, ha="center", va="center", color="#444444", fontsize=7.5
+    )
+
+
+def not_run_strip(axes: Axes, left: float, right: float) -> None:
+    """Grey out a stretch of the x axis that was not run."""
+    axes.axvspan(left, right, color=LIGHT_GREY, zorder=0, linewidth=0)
+    axes.text(
+        (left + right) / 2,
+        0.5,
+        "not run",
+        transform=axes.get_xaxis_transform(),
+        rotation=90,
+        ha="center",
+        va="center",
+        color=GREY,
+        fontsize=7.5,
+    )
+
+
+def title(axes: Axes, text: str) -> None:
+    """A panel's title, with the paper's symbols set."""
+    axes.set_title(as_mathtext(text))
+
+
+def save(figure: Figure, stem: Path | str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``<stem>.pdf``, ``.png`` and the drawn data as ``.csv``, atomically.
+
+    Equal figures give equal bytes: no date or version is stored.
+    """
+    for suffix, metadata in ((".pdf", {"CreationDate": None, "Producer": None}), (".png", {"Software": None})):
+        with written_aside(f"{stem}{suffix}") as aside:
+            figure.savefig(aside, metadata=metadata)
+    write_text(f"{stem}.csv", csv_text(rows[0], rows))

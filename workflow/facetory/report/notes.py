@@ -1,0 +1,102 @@
+"""What must stand under a table or figure: scale, stand-ins, timesteps and budgets that really ran, n, seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from facetory.report.cells import Cell, CellTable, Status
+
+SYMBOLS: dict[Status, str] = {
+    "reproduced": "●",
+    "outside": "▲",
+    "not_comparable": "◇",
+    "not_run": "✕",
+    "quoted": "”",
+    "not_applicable": "–",
+    "new": "★",
+}
+MEANINGS: dict[Status, str] = {
+    "reproduced": "reproduced: the published value lies inside the interval",
+    "outside": "outside: the published value lies outside the interval",
+    "not_comparable": "not comparable with the published value",
+    "not_run": "not run",
+    "quoted": "quoted from the paper, not rerun",
+    "not_applicable": "the paper gives no value",
+    "new": "no published value to compare with",
+}
+LONGEST_LIST = 6
+
+
+def notes(table: CellTable) -> list[str]:
+    """Sentences in a fixed order; each says one thing, and those with nothing to say are left out."""
+    cells = table.cells
+    measured = [cell for cell in cells if cell.value is not None]
+    sentences = [
+        f"Scale {table.scale}, reading {table.reading}.",
+        _sentence("Stand-ins, whose numbers are not the paper's:", map(_stand_in, cells)),
+        _sentence("Timesteps:", map(_timesteps, cells)),
+        budgets(measured),
+        _sentence("Samples:", map(_samples, measured)),
+        _sentence("Seeds:", (str(seed) for cell in measured for seed in cell.seeds)),
+        "Brackets: 95 % bootstrap intervals over people." if any(c.ci_low is not None for c in cells) else "",
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def legend(table: CellTable) -> list[tuple[Status, str, str]]:
+    """(status, symbol, meaning) of the statuses that occur, in a fixed order."""
+    found = {cell.status for cell in table.cells}
+    return [(status, SYMBOLS[status], MEANINGS[status]) for status in SYMBOLS if status in found]
+
+
+def reasons(table: CellTable) -> dict[str, str]:
+    """Each distinct reason with its footnote letter, in order of appearance: {reason: 'a', …}."""
+    distinct = dict.fromkeys(cell.reason for cell in table.cells if cell.reason)
+    return {reason: _letter(i) for i, reason in enumerate(distinct)}
+
+
+def _letter(index: int) -> str:
+    return (_letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
+
+
+def _sentence(opening: str, parts: Iterable[str]) -> str:
+    distinct = [part for part in dict.fromkeys(parts) if part]
+    if len(distinct) > LONGEST_LIST:
+        distinct = [*distinct[: LONGEST_LIST - 1], f"and {len(distinct) - LONGEST_LIST + 1} more (see the CSV)"]
+    return f"{opening} {', '.join(distinct)}." if distinct else ""
+
+
+def _stand_in(cell: Cell) -> str:
+    return f"{cell.dataset} for {cell.slot_title or cell.slot}" if cell.stand_in else ""
+
+
+def _timesteps(cell: Cell) -> str:
+    if cell.steps is None or cell.grid in (None, cell.steps):
+        return ""
+    return f"{cell.grid} ran where the paper has {cell.steps}"
+
+
+def budgets(cells: list[Cell]) -> str:
+    """What the runs had: first what all of them share, then what each slot's runs had besides."""
+    held = [cell for cell in cells if cell.budget]
+    if not held:
+        return ""
+    shared = {
+        key: value
+        for key, value in held[0].budget.items()
+        if all(cell.budget.get(key, value) == value for cell in held)
+    }
+    own: dict[str, dict[str, object]] = {}
+    for cell in held:
+        rest = {key: value for key, value in cell.budget.items() if key not in shared}
+        own.setdefault(cell.slot_title or cell.slot or "", {}).update(rest)
+    parts = [_listed(shared), *(f"{slot}: {_listed(rest)}" for slot, rest in own.items() if rest)]
+    return f"Budget: {'; '.join(part for part in parts if part)}."
+
+
+def _listed(budget: Mapping[str, object]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in budget.items())
+
+
+def _samples(cell: Cell) -> str:
+    return f"n = {cell.n} ({cell.dataset}, {cell.split})"
