@@ -1,0 +1,90 @@
+"""What EmoDC's stages read: cached latents, text embeddings, and the backbone's UNet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from facetory.diffusion.catalogue import backbone
+from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Latents(NamedTuple):
+    """One split's cached latents: posterior mean and log-variance, float16 (n, 2, C, h, w).
+
+    Axis 1 holds the image and its mirror image; labels (n,) int64 index ``classes``.
+    """
+
+    mean: np.ndarray
+    logvar: np.ndarray
+    labels: np.ndarray
+    sample_ids: list[str]
+    persons: list[str]
+    classes: list[str]
+    scaling_factor: float
+    dataset: str
+
+
+def read_latents(path: Path | str) -> Latents:
+    """Read a latents file; a missing or truncated one is a `FacetoryError`."""
+    about = read_metadata(path)
+    with open_tensors(path) as handle:
+        tensors = [handle.get_tensor(name) for name in ("mean", "logvar", "labels")]
+    keys = ("sample_ids", "persons", "classes", "scaling_factor", "dataset")
+    return Latents(*tensors, *(about[key] for key in keys))
+
+
+def read_text(path: Path | str, classes: list[str]) -> np.ndarray:
+    """Prompt tokens (K + 2, L, D) float32: the classes, the non-class and the null prompt.
+
+    Text made for other classes, or in another order, is a `FacetoryError`.
+    """
+    about = read_metadata(path)
+    if about["classes"] != classes:
+        raise FacetoryError(
+            f"{path}: holds prompts for {', '.join(about['classes'])}, but the latents' classes are "
+            f"{', '.join(classes)}. Use the text file of the same dataset."
+        )
+    with open_tensors(path) as handle:
+        return handle.get_tensor("tokens")
+
+
+def snapshot(backbone_path: Path | str) -> Path:
+    """A backbone's folder in diffusers' layout, given as such or by the manifest that names it."""
+    path = Path(backbone_path)
+    return path if path.is_dir() else Path(read_json(path)["folder"])
+
+
+def unet_files(backbone_folder: Path | str) -> list[Path]:
+    """The files that make the UNet, for hashing: its configuration and its weights."""
+    return sorted(path for path in (Path(backbone_folder) / "unet").iterdir() if path.is_file())
+
+
+def unet_of(backbone_folder: Path | str) -> nn.Module:
+    """The backbone's UNet2DConditionModel in float32."""
+    import torch
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel.from_pretrained(
+        str(Path(backbone_folder) / "unet"), torch_dtype=torch.float32, local_files_only=True
+    )
+
+
+def alphas_of(name: str) -> tuple[Tensor, str]:
+    """ᾱ (1000,) float32 and the prediction type of a backbone of the catalogue."""
+    from facetory.diffusion.schedule import alphas_cumprod
+
+    return alphas_cumprod(), backbone(name).prediction_type
+
+
+def fingerprint(record: dict[str, Any]) -> str:
+    """16 hex digits for a manifest's spec, code and inputs: what partial results are bound to."""
+    parts = [record["spec"], record["code"], sorted(record["inputs"].values())]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
