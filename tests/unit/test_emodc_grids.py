@@ -24,7 +24,7 @@ def test_grids_of_the_reference_code():
 @given(st.integers(1, 1000))
 def test_a_grid_has_that_many_timesteps(steps):
     assert len(set(grid(steps))) == steps
-    assert 0 <= min(grid(steps)) and max(grid(steps)) < 1000
+    assert min(grid(steps)) >= 0 and max(grid(steps)) < 1000
 
 
 @pytest.mark.parametrize("steps", [0, -1, 1001])

@@ -1,0 +1,93 @@
+"""`facetory emodc`: fine-tune the emotion diffusion classifier, and evaluate it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from facetory.emodc.spec import EmoDCEvalSpec, EmoDCTrainSpec
+from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.suggest import validated
+
+app = typer.Typer(no_args_is_help=True, help="EmoDC: train a run under one loss, evaluate it on one split.")
+
+SpecText = Annotated[str, typer.Option("--spec", help="The spec as JSON, or a file that holds it.")]
+LatentsPath = Annotated[Path, typer.Option("--latents", help="Cached latents of one split (safetensors).")]
+TextPath = Annotated[Path, typer.Option("--text", help="Text embeddings of the dataset's prompts.")]
+Backbone = Annotated[
+    Path, typer.Option("--backbone", help="Backbone: its manifest, or its folder in diffusers' layout.")
+]
+Folder = Annotated[Path, typer.Option("--folder", help="Folder that receives the results.")]
+Checkpoints = Annotated[
+    Path, typer.Option("--checkpoints", help="Folder for what a killed job resumes from.")
+]
+
+
+@app.command("train")
+def train(
+    spec: SpecText,
+    latents: LatentsPath,
+    text: TextPath,
+    backbone: Backbone,
+    folder: Folder,
+    checkpoints: Checkpoints,
+) -> None:
+    """Fine-tune the backbone's adapter under one loss; a run that diverges leaves its reason (exit 0)."""
+    from facetory.emodc.train import train_emodc
+
+    asked = validated(EmoDCTrainSpec, _content(spec), "--spec")
+    train_emodc(asked, latents, text, backbone, folder, checkpoints, asked.device)
+
+
+@app.command("evaluate")
+def evaluate(
+    spec: SpecText,
+    latents: LatentsPath,
+    text: TextPath,
+    backbone: Backbone,
+    folder: Folder,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Folder for shards (default: in --folder).")
+    ] = None,
+    run: Annotated[Path | None, typer.Option(help="The run's folder; without it: zero-shot.")] = None,
+    slot: Annotated[str, typer.Option(help="The slot this evaluation fills.")] = "",
+) -> None:
+    """Record the noise-prediction error of every sample, timestep and class of a split."""
+    from facetory.emodc.evaluate import evaluate_emodc
+
+    asked = validated(EmoDCEvalSpec, _content(spec), "--spec")
+    if (asked.train is None) != (run is None):
+        raise FacetoryError(
+            "--run: the spec's `train` and the run's folder go together: give both, or neither (zero-shot)."
+        )
+    evaluate_emodc(asked, latents, text, backbone, run, folder, checkpoints, asked.device, slot)
+
+
+@app.command("prompts")
+def prompts(
+    backbone: Backbone,
+    dataset: Annotated[Path, typer.Option(help="The dataset's manifest, which lists its classes.")],
+    output: Annotated[Path, typer.Option(help="The text file to write (safetensors).")],
+) -> None:
+    """Embed the class prompts, the non-class prompt and the null prompt of a dataset's classes."""
+    from facetory.emodc.inputs import snapshot
+    from facetory.emodc.prompts import embed_prompts
+    from facetory.pipeline.files import read_json
+    from facetory.pipeline.spec import BackboneSpec
+
+    encoder = validated(BackboneSpec, read_json(backbone)["spec"], str(backbone)).text_encoder
+    embed_prompts(read_json(dataset)["classes"], encoder, snapshot(backbone), output)
+
+
+def _content(spec: str) -> Any:
+    """A spec's JSON, given as text or in a file."""
+    text = spec if spec.lstrip().startswith("{") else Path(spec).read_text(encoding="utf-8")
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise FacetoryError(
+            f"--spec: not valid JSON ({error}). Give a spec's JSON or a file of it."
+        ) from error

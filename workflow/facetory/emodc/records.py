@@ -1,0 +1,60 @@
+"""Evaluation records: the noise-prediction error of every sample, timestep and class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata, write_tensors
+
+
+@dataclass(frozen=True)
+class Records:
+    """errors (n, T, K) float32; timesteps (T,) int64, sorted, counting from 0; labels (n,) int64.
+
+    ``sample_ids`` and ``persons`` have n entries ('' for an unknown person), ``classes`` K.  ``slot``,
+    ``dataset`` and ``spec`` say what was evaluated.
+    """
+
+    errors: np.ndarray
+    timesteps: np.ndarray
+    labels: np.ndarray
+    sample_ids: list[str]
+    persons: list[str]
+    classes: list[str]
+    slot: str = ""
+    dataset: str = ""
+    spec: dict[str, Any] = field(default_factory=dict)
+
+
+TENSORS = ("errors", "timesteps", "labels")
+METADATA = ("sample_ids", "persons", "classes", "slot", "dataset", "spec")
+
+
+def write_records(path: Path | str, records: Records) -> None:
+    """Write records as safetensors, atomically; errors that are not finite are a `FacetoryError`."""
+    bad = np.argwhere(~np.isfinite(records.errors))
+    if len(bad):
+        sample, timestep, _ = bad[0]
+        raise FacetoryError(
+            f"{path}: {len(bad)} noise-prediction errors are not finite, the first at sample "
+            f"{records.sample_ids[sample]}, timestep {records.timesteps[timestep]}. The model diverged, or "
+            "the evaluation's precision is too narrow: evaluate with precision 'no', or train it again."
+        )
+    tensors = {name: np.ascontiguousarray(getattr(records, name)) for name in TENSORS}
+    write_tensors(path, tensors, {name: getattr(records, name) for name in METADATA})
+
+
+def read_records(path: Path | str) -> Records:
+    """Read records; a missing, truncated or foreign file is a `FacetoryError` that names it."""
+    about = read_metadata(path)
+    with open_tensors(path) as handle:
+        held = set(handle.keys())
+        if not {*TENSORS} <= held or not {*METADATA} <= about.keys():
+            raise FacetoryError(f"{path}: not an evaluation's records. Delete it and evaluate again.")
+        return Records(
+            **{name: handle.get_tensor(name) for name in TENSORS}, **{m: about[m] for m in METADATA}
+        )
