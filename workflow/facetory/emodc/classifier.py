@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facetory.emodc.errors import noise_prediction_errors, share_text
-from facetory.emodc.inputs import unet_of
 from facetory.pipeline.randomness import normal, stream_key
 
 if TYPE_CHECKING:
@@ -19,8 +18,9 @@ if TYPE_CHECKING:
 def model(backbone_folder: Path | str, adapter: Path | str | None, device: str = "cpu") -> nn.Module:
     """The backbone's UNet with the adapter folded into its weights (None: zero-shot), for inference."""
     from facetory.diffusion import lora
+    from facetory.diffusion.backbone import load_unet
 
-    unet = unet_of(backbone_folder)
+    unet = load_unet(backbone_folder)
     if adapter:
         lora.load(unet, adapter, merge=True)
     return share_text(unet).to(device).eval().requires_grad_(False)

@@ -12,8 +12,8 @@ import numpy as np
 from facetory.emodc.classifier import errors_by_class, model
 from facetory.emodc.inputs import (
     Latents,
-    alphas_of,
     fingerprint,
+    parametrisation,
     read_latents,
     read_text,
     snapshot,
@@ -93,7 +93,7 @@ def _measure(
 
     torch.set_num_threads(spec.threads)
     tokens = torch.from_numpy(read_text(text, samples.classes)[: len(samples.classes)]).to(device)
-    alpha_bars, prediction_type = alphas_of(spec.backbone)
+    alpha_bars, prediction_type = parametrisation(spec.backbone, backbone_folder)
     unet, timesteps = model(backbone_folder, adapter, device), np.array(spec.timesteps, dtype=np.int64)
 
     def measure(chosen: slice, on_batch: OnBatch) -> np.ndarray:

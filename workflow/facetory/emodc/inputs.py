@@ -1,4 +1,4 @@
-"""What EmoDC's stages read: cached latents, text embeddings, and the backbone's UNet."""
+"""What EmoDC's stages read: cached latents, text embeddings, and where the backbone lies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facetory.diffusion.catalogue import backbone
 from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 
 class Latents(NamedTuple):
@@ -67,21 +67,12 @@ def unet_files(backbone_folder: Path | str) -> list[Path]:
     return sorted(path for path in (Path(backbone_folder) / "unet").iterdir() if path.is_file())
 
 
-def unet_of(backbone_folder: Path | str) -> nn.Module:
-    """The backbone's UNet2DConditionModel in float32."""
-    import torch
-    from diffusers import UNet2DConditionModel
-
-    return UNet2DConditionModel.from_pretrained(
-        str(Path(backbone_folder) / "unet"), torch_dtype=torch.float32, local_files_only=True
-    )
-
-
-def alphas_of(name: str) -> tuple[Tensor, str]:
-    """ᾱ (1000,) float32 and the prediction type of a backbone of the catalogue."""
+def parametrisation(name: str, backbone_folder: Path | str) -> tuple[Tensor, str]:
+    """ᾱ (1000,) float32 and the prediction type of a backbone by name, checked against its folder."""
+    from facetory.diffusion.backbone import prediction_type
     from facetory.diffusion.schedule import alphas_cumprod
 
-    return alphas_cumprod(), backbone(name).prediction_type
+    return alphas_cumprod(), prediction_type(backbone_folder, backbone(name).prediction_type)
 
 
 def fingerprint(record: dict[str, Any]) -> str:

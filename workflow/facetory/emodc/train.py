@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from facetory.diffusion.latents import sample_posterior
 from facetory.emodc.errors import noise_prediction_errors, share_text
-from facetory.emodc.inputs import (
-    alphas_of,
-    fingerprint,
-    read_latents,
-    read_text,
-    snapshot,
-    unet_files,
-    unet_of,
-)
+from facetory.emodc.inputs import fingerprint, parametrisation, read_latents, read_text, snapshot, unet_files
 from facetory.emodc.losses import MARGIN_LOSSES, objective, prompts_needed
 from facetory.emodc.spec import EmoDCTrainSpec
 from facetory.pipeline.files import sha256_of
@@ -122,15 +115,16 @@ class EmoDCTask:
         import torch
 
         from facetory.diffusion import lora
+        from facetory.diffusion.backbone import load_unet
 
         self.spec, self.device = spec, torch.device(device)
         self.latents = read_latents(latents)
         self.size = len(self.latents.labels)
         self.keys = sample_keys(self.latents.sample_ids)
         self.tokens = torch.from_numpy(read_text(text, self.latents.classes)).to(self.device)
-        self.alpha_bars, self.prediction_type = alphas_of(spec.backbone)
-        self.alpha_bars = self.alpha_bars.to(self.device)
-        self.unet = share_text(unet_of(backbone_folder)).to(self.device)
+        alpha_bars, self.prediction_type = parametrisation(spec.backbone, backbone_folder)
+        self.alpha_bars = alpha_bars.to(self.device)
+        self.unet = share_text(load_unet(backbone_folder, device))
         lora.inject(self.unet, spec.lora_rank, spec.lora_alpha, spec.lora_targets, spec.seed)
         self.roles = prompts_needed(spec.loss, spec.non_negative_prompt)
 
@@ -182,8 +176,8 @@ class EmoDCTask:
             torch.from_numpy(moment[positions, flip]).to(self.device).float()
             for moment in (self.latents.mean, self.latents.logvar)
         )
-        sampled = mean + (0.5 * logvar).exp() * self._normal("posterior", positions, step)
-        return sampled * self.latents.scaling_factor
+        noise = self._normal("posterior", positions, step)
+        return sample_posterior(mean, logvar, noise, self.latents.scaling_factor)
 
     def _prompts(self, positions: np.ndarray, step: int) -> np.ndarray:
         """Rows of the text file under which each sample is seen, (batch, roles) int64."""
