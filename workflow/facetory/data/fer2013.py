@@ -34,7 +34,7 @@ def read(entry: Entry, source: Path, folder: Path, choose: Choose) -> Listing:
     wanted = {item.row: Path(item.sample.image) for item in chosen}
     for line, row in _rows(path):
         if line in wanted:
-            with written_aside(wanted[line]) as aside:
+            with written_aside(wanted[line], durable=False) as aside:
                 Image.fromarray(_pixels(path, line, row["pixels"])).convert("RGB").save(aside, format="PNG")
     with path.open("rb") as handle:
         md5 = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -98,7 +98,7 @@ def align_chunk(jobs: Sequence[Job], settings: crop.Alignment, threads: int) -> 
     rows = []
     for job in jobs:
         face, row = crop.align_image(images.read_image(job.source), settings)
-        with written_aside(job.target) as aside:
+        with written_aside(job.target, durable=False) as aside:
             Image.fromarray(face).save(aside, format="PNG", compress_level=4)
         hashes = {"sha256": sha256_of(job.target), "source_sha256": sha256_of(job.source)}
         rows.append(_index_columns(job.sample) | {key: str(value) for key, value in (row | hashes).items()})

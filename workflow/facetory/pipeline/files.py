@@ -16,15 +16,20 @@ class FacetoryError(Exception):
 
 
 @contextmanager
-def written_aside(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success flush it to disk and rename it into place."""
+def written_aside(path: Path | str, durable: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success flush it to disk and rename it into place.
+
+    ``durable=False`` leaves the flushing to the system: for thousands of small files that a hash or their own
+    format checks, where one flush each would take longer than making them.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.stem}.{os.getpid()}.aside{path.suffix}")
     try:
         yield aside
-        with aside.open("rb") as handle:
-            os.fsync(handle.fileno())
+        if durable:
+            with aside.open("rb") as handle:
+                os.fsync(handle.fileno())
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
