@@ -1,0 +1,98 @@
+"""facetory backbone: pack, pretrain, fetch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facetory.pipeline.spec import Precision
+
+app = typer.Typer(no_args_is_help=True, help="The latent-diffusion backbones.")
+
+
+@app.command()
+def pack(
+    faces: Annotated[
+        Path, typer.Option(help="Folder of aligned faces (ledger.csv) or of renders (index.csv).")
+    ],
+    output: Annotated[Path, typer.Option(help="The packed safetensors file.")],
+    px: Annotated[int, typer.Option(help="Side of the packed images.")] = 64,
+    quality: Annotated[int, typer.Option(help="JPEG quality.")] = 95,
+    most_captions: Annotated[int, typer.Option(help="Distinct captions kept.")] = 800,
+    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+) -> None:
+    """Pack small images, captions and their tokens into one file for pretraining."""
+    from facetory.diffusion.pack import pack as run
+
+    for name, value in run(faces, output, px, quality, most_captions, split).items():
+        print(f"{name}: {value}")
+
+
+@app.command()
+def pretrain(
+    packed: Annotated[Path, typer.Option(help="File written by `facetory backbone pack`.")],
+    folder: Annotated[Path, typer.Option(help="Snapshot folder to write.")],
+    checkpoints: Annotated[Path | None, typer.Option(help="Default: <folder>.checkpoints.")] = None,
+    vae_steps: Annotated[int, typer.Option(help="0 keeps the autoencoder that lies in the folder.")] = 12000,
+    unet_steps: Annotated[int, typer.Option(help="0 keeps the UNet that lies in the folder.")] = 30000,
+    vae_batch: Annotated[int, typer.Option()] = 256,
+    unet_batch: Annotated[int, typer.Option()] = 1024,
+    vae_lr: Annotated[float, typer.Option()] = 5e-4,
+    unet_lr: Annotated[float, typer.Option()] = 1e-3,
+    latent_channels: Annotated[int, typer.Option()] = 8,
+    kl_weight: Annotated[float, typer.Option()] = 1e-4,
+    minutes_limit: Annotated[float, typer.Option(help="Bound on both stages together; 0: none.")] = 0.0,
+    vae_share: Annotated[float, typer.Option(help="The autoencoder's share of the minutes.")] = 0.5,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
+    precision: Annotated[Precision | None, typer.Option(help="no or bf16; default: bf16 on a GPU.")] = None,
+    compiled: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", help="Default: on a GPU.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="torch threads on the CPU; 0: as it is.")] = 0,
+    log_every: Annotated[int, typer.Option()] = 100,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Pretrain the demo's backbone: autoencoder, then UNet."""
+    import torch
+
+    from facetory.diffusion.pretrain import Place, Pretraining
+    from facetory.diffusion.pretrain import pretrain as run
+    from facetory.training.loop import Schedule
+
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    on_gpu = device.startswith("cuda")
+    shares = (vae_share if unet_steps else 1.0, 1 - vae_share if vae_steps else 1.0)
+
+    def schedule(steps: int, batch_size: int, lr: float, share: float) -> Schedule:
+        return Schedule(
+            steps=steps,
+            batch_size=batch_size,
+            lr=lr,
+            betas=(0.9, 0.99),
+            decay="cosine",
+            warmup=min(500, steps // 10),
+            ema=0.999,
+            precision=precision or ("bf16" if on_gpu else "no"),
+            checkpoint_every=max(steps // 10, 1),
+            log_every=log_every,
+            validate_every=max(steps // 10, 1),
+            minutes=minutes_limit * share,
+            threads=threads,
+            seed=seed,
+        )
+
+    settings = Pretraining(
+        schedule(vae_steps, vae_batch, vae_lr, shares[0]),
+        schedule(unet_steps, unet_batch, unet_lr, shares[1]),
+        latent_channels,
+        kl_weight,
+        seed,
+    )
+    checkpoints = checkpoints or folder.with_name(folder.name + ".checkpoints")
+    record = run(
+        settings, Place(packed, folder, checkpoints, device, on_gpu if compiled is None else compiled)
+    )
+    for part in ("vae", "unet"):
+        print(part, {k: v for k, v in record[part].items() if k != "last"})

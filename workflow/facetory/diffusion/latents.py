@@ -1,0 +1,37 @@
+"""Latents: what the autoencoder makes of a face, its flipped twin included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from facetory.diffusion.pixels import to_unit
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def posterior(vae: Any, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and log-variance of the posterior, each (batch, C, h, w), of images (…, 3, px, px) in -1 … 1."""
+    moments = vae.encode(images).latent_dist
+    return moments.mean, moments.logvar
+
+
+def sample_posterior(mean: Tensor, logvar: Tensor, noise: Tensor, scaling_factor: float) -> Tensor:
+    """Scaled draws (mean + std · noise) · scaling_factor; all of one shape (batch, C, h, w)."""
+    return (mean + (0.5 * logvar).exp() * noise) * scaling_factor
+
+
+def both_flips(vae: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and log-variance of uint8 pixels (batch, 3, px, px) and their mirror images, (batch, 2, C, h, w).
+
+    The mirror image is encoded itself: flipping a latent is not encoding a flipped image.
+    """
+    images = to_unit(pixels.to(vae.device)).to(vae.dtype)
+    mean, logvar = zip(posterior(vae, images), posterior(vae, images.flip(-1)), strict=True)
+    return _paired(mean), _paired(logvar)
+
+
+def _paired(parts: tuple[Tensor, ...]) -> Tensor:
+    import torch
+
+    return torch.stack(parts, 1)

@@ -1,0 +1,30 @@
+"""Pixels on their way into and out of the autoencoder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def resized(image: np.ndarray, px: int) -> np.ndarray:
+    """An RGB uint8 image as (px, px, 3) uint8, by PIL's Lanczos filter with anti-aliasing."""
+    from PIL import Image
+
+    if image.shape[:2] == (px, px):
+        return image
+    return np.asarray(Image.fromarray(image).resize((px, px), Image.Resampling.LANCZOS))
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """uint8 pixels as float32 in -1 … 1."""
+    return pixels.float() / 127.5 - 1
+
+
+def psnr(first: Tensor, second: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB of images in -1 … 1, clipped to it, shape (batch,)."""
+    error = (first.clamp(-1, 1) - second.clamp(-1, 1)).square().flatten(1).mean(1)
+    return 10 * (4 / error.clamp(min=1e-10)).log10()
