@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
+from facetory.diffusion.snapshot import save_scheduler
 from facetory.emodc.spec import EmoDCEvalSpec, EmoDCTrainSpec
 from facetory.pipeline.files import write_tensors
 
@@ -37,6 +38,7 @@ def build(folder: Path, samples: int = 12) -> dict[str, Path]:
     """Write a backbone, a split of latents whose mean tells the class, and text; return their paths."""
     random = np.random.default_rng(0)
     tiny_unet().save_pretrained(folder / "backbone" / "unet", safe_serialization=True)
+    save_scheduler(folder / "backbone")
     labels = np.arange(samples) % len(CLASSES)
     mean = random.normal(size=(samples, 2, 4, 8, 8)) + labels[:, None, None, None, None]
     tensors = {
@@ -60,7 +62,7 @@ def build(folder: Path, samples: int = 12) -> dict[str, Path]:
     return {
         "latents": folder / "train.safetensors",
         "text": folder / "text.safetensors",
-        "backbone_folder": folder / "backbone",
+        "backbone": folder / "backbone",
     }
 
 

@@ -126,7 +126,7 @@ def test_a_run_leaves_adapter_progress_and_manifest(street, tmp_path):
     assert manifest["status"] == "trained" and manifest["spec"] == json.loads(spec.canonical())
     assert manifest["outputs"] == {"adapter.safetensors": sha256_of(adapter)}
     assert set(manifest["inputs"]) == {str(p) for p in street.values() if p.is_file()} | {
-        str(street["backbone_folder"] / "unet" / name)
+        str(street["backbone"] / "unet" / name)
         for name in ("config.json", "diffusion_pytorch_model.safetensors")
     }
     assert read_metadata(adapter)["rank"] == 2

@@ -37,9 +37,11 @@ def train(
 ) -> None:
     """Fine-tune the backbone's adapter under one loss; a run that diverges leaves its reason (exit 0)."""
     from facetory.emodc.train import train_emodc
+    from facetory.pipeline.gpu import lease
 
     asked = validated(EmoDCTrainSpec, _content(spec), "--spec")
-    train_emodc(asked, latents, text, backbone, folder, checkpoints, asked.device)
+    with lease(int(asked.device == "cuda")):
+        train_emodc(asked, latents, text, backbone, folder, checkpoints, asked.device)
 
 
 @app.command("evaluate")
@@ -57,29 +59,31 @@ def evaluate(
 ) -> None:
     """Record the noise-prediction error of every sample, timestep and class of a split."""
     from facetory.emodc.evaluate import evaluate_emodc
+    from facetory.pipeline.gpu import lease
 
     asked = validated(EmoDCEvalSpec, _content(spec), "--spec")
     if (asked.train is None) != (run is None):
         raise FacetoryError(
             "--run: the spec's `train` and the run's folder go together: give both, or neither (zero-shot)."
         )
-    evaluate_emodc(asked, latents, text, backbone, run, folder, checkpoints, asked.device, slot)
+    with lease(int(asked.device == "cuda")):
+        evaluate_emodc(asked, latents, text, backbone, run, folder, checkpoints, asked.device, slot)
 
 
 @app.command("prompts")
 def prompts(
-    backbone: Backbone,
+    backbone: Annotated[Path, typer.Option(help="The backbone's manifest.")],
     dataset: Annotated[Path, typer.Option(help="The dataset's manifest, which lists its classes.")],
     output: Annotated[Path, typer.Option(help="The text file to write (safetensors).")],
 ) -> None:
     """Embed the class prompts, the non-class prompt and the null prompt of a dataset's classes."""
-    from facetory.emodc.inputs import snapshot
     from facetory.emodc.prompts import embed_prompts
     from facetory.pipeline.files import read_json
     from facetory.pipeline.spec import BackboneSpec
 
-    encoder = validated(BackboneSpec, read_json(backbone)["spec"], str(backbone)).text_encoder
-    embed_prompts(read_json(dataset)["classes"], encoder, snapshot(backbone), output)
+    about = read_json(backbone)
+    encoder = validated(BackboneSpec, about["spec"], str(backbone)).text_encoder
+    embed_prompts(read_json(dataset)["classes"], encoder, about["folder"], output)
 
 
 def _content(spec: str) -> Any:

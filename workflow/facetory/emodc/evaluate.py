@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from facetory.diffusion.schedule import alphas_cumprod
 from facetory.emodc.classifier import errors_by_class, model
 from facetory.emodc.inputs import (
+    Backbone,
     Latents,
     fingerprint,
-    parametrisation,
+    read_backbone,
     read_latents,
     read_text,
-    snapshot,
     unet_files,
 )
 from facetory.emodc.records import Records, write_records
@@ -33,7 +34,7 @@ def evaluate_emodc(
     spec: EmoDCEvalSpec,
     latents: Path | str,
     text: Path | str,
-    backbone_folder: Path | str,
+    backbone: Path | str,
     run: Path | str | None,
     folder: Path | str,
     checkpoints: Path | str | None = None,
@@ -42,26 +43,27 @@ def evaluate_emodc(
 ) -> None:
     """Evaluate a run (its folder; None is the zero-shot model) on one split.
 
-    Writes records.safetensors and manifest.json into ``folder``.  A run that failed is not evaluated: the
-    manifest has status "not_run" and the reason.  Shards in ``checkpoints`` (default: shards/ in ``folder``),
-    bound to spec, code and inputs, let a killed evaluation go on and end with the same records; they are
-    deleted at the end.
+    ``backbone`` is its manifest, or its folder.  Writes records.safetensors and manifest.json into
+    ``folder``.  A run that failed is not evaluated: the manifest has status "not_run" and the reason.  Shards
+    in ``checkpoints`` (default: shards/ in ``folder``), bound to spec, code and inputs, let a killed
+    evaluation go on and end with the same records; they are deleted at the end.
     """
-    folder, backbone_folder = Path(folder), snapshot(backbone_folder)
-    result = folder / "records.safetensors"
+    folder, weights = Path(folder), read_backbone(backbone)
+    result, manifest_path = folder / "records.safetensors", folder / "manifest.json"
     trained = read_json(Path(run) / "manifest.json") if run else {"status": "trained"}
     adapter = Path(run) / "adapter.safetensors" if run and trained["status"] == "trained" else None
-    inputs = [latents, text, *unet_files(backbone_folder), *([adapter] if adapter else [])]
+    inputs = [latents, text, *unet_files(weights), *([adapter] if adapter else [])]
     code = ["emodc.evaluate"]
+    for stale in (result, manifest_path):
+        stale.unlink(missing_ok=True)
     with manifest(
-        folder / "manifest.json", "emodc evaluate", spec.canonical(), code, inputs, device, spec.noise_seed
+        manifest_path, "emodc evaluate", spec.canonical(), code, inputs, device, spec.noise_seed
     ) as record:
-        result.unlink(missing_ok=True)
         if trained["status"] != "trained":
             record |= {"status": "not_run", "reason": f"its training failed: {trained['reason']}"}
             return
         samples = read_latents(latents)
-        measure = _measure(spec, samples, text, backbone_folder, adapter, device)
+        measure = _measure(spec, samples, text, weights, adapter, device)
         shards = Path(checkpoints or folder / "shards") / fingerprint(record)
         errors = in_shards(measure, len(samples.labels), len(spec.timesteps), shards, spec.id)
         records = Records(
@@ -84,7 +86,7 @@ def _measure(
     spec: EmoDCEvalSpec,
     samples: Latents,
     text: Path | str,
-    backbone_folder: Path | str,
+    backbone: Backbone,
     adapter: Path | None,
     device: str,
 ) -> Callable[[slice, OnBatch], np.ndarray]:
@@ -93,8 +95,8 @@ def _measure(
 
     torch.set_num_threads(spec.threads)
     tokens = torch.from_numpy(read_text(text, samples.classes)[: len(samples.classes)]).to(device)
-    alpha_bars, prediction_type = parametrisation(spec.backbone, backbone_folder)
-    unet, timesteps = model(backbone_folder, adapter, device), np.array(spec.timesteps, dtype=np.int64)
+    alpha_bars = alphas_cumprod().to(device)
+    unet, timesteps = model(backbone.folder, adapter, device), np.array(spec.timesteps, dtype=np.int64)
 
     def measure(chosen: slice, on_batch: OnBatch) -> np.ndarray:
         return errors_by_class(
@@ -103,8 +105,8 @@ def _measure(
             sample_keys(samples.sample_ids[chosen]),
             timesteps,
             tokens,
-            alpha_bars.to(device),
-            prediction_type,
+            alpha_bars,
+            backbone.prediction_type,
             noise_seed=spec.noise_seed,
             batch_size=spec.batch_size,
             precision=spec.precision,

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from facetory.diffusion.catalogue import backbone
 from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from facetory.pipeline.spec import BackboneSpec
 
 
 class Latents(NamedTuple):
@@ -56,23 +53,29 @@ def read_text(path: Path | str, classes: list[str]) -> np.ndarray:
         return handle.get_tensor("tokens")
 
 
-def snapshot(backbone_path: Path | str) -> Path:
-    """A backbone's folder in diffusers' layout, given as such or by the manifest that names it."""
-    path = Path(backbone_path)
-    return path if path.is_dir() else Path(read_json(path)["folder"])
+class Backbone(NamedTuple):
+    """Where a backbone's snapshot lies, and what its UNet predicts: "epsilon" or "v_prediction"."""
+
+    folder: Path
+    prediction_type: str
 
 
-def unet_files(backbone_folder: Path | str) -> list[Path]:
-    """The files that make the UNet, for hashing: its configuration and its weights."""
-    return sorted(path for path in (Path(backbone_folder) / "unet").iterdir() if path.is_file())
-
-
-def parametrisation(name: str, backbone_folder: Path | str) -> tuple[Tensor, str]:
-    """ᾱ (1000,) float32 and the prediction type of a backbone by name, checked against its folder."""
+def read_backbone(path: Path | str) -> Backbone:
+    """A backbone by its manifest, or by its folder in diffusers' layout (whose scheduler/ tells the rest)."""
     from facetory.diffusion.backbone import prediction_type
-    from facetory.diffusion.schedule import alphas_cumprod
 
-    return alphas_cumprod(), prediction_type(backbone_folder, backbone(name).prediction_type)
+    path = Path(path)
+    if path.is_dir():
+        config = read_json(path / "scheduler" / "scheduler_config.json")
+        return Backbone(path, config.get("prediction_type", "epsilon"))
+    about = read_json(path)
+    folder, spec = Path(about["folder"]), BackboneSpec.model_validate(about["spec"])
+    return Backbone(folder, prediction_type(folder, spec.prediction_type))
+
+
+def unet_files(backbone: Backbone) -> list[Path]:
+    """The files that make the UNet, for hashing: its configuration and its weights."""
+    return sorted(path for path in (backbone.folder / "unet").iterdir() if path.is_file())
 
 
 def fingerprint(record: dict[str, Any]) -> str:

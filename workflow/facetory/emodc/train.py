@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from facetory.diffusion.latents import sample_posterior
+from facetory.diffusion.schedule import alphas_cumprod
 from facetory.emodc.errors import noise_prediction_errors, share_text
-from facetory.emodc.inputs import fingerprint, parametrisation, read_latents, read_text, snapshot, unet_files
+from facetory.emodc.inputs import fingerprint, read_backbone, read_latents, read_text, unet_files
 from facetory.emodc.losses import MARGIN_LOSSES, objective, prompts_needed
 from facetory.emodc.spec import EmoDCTrainSpec
 from facetory.pipeline.files import sha256_of
@@ -28,28 +29,30 @@ def train_emodc(
     spec: EmoDCTrainSpec,
     latents: Path | str,
     text: Path | str,
-    backbone_folder: Path | str,
+    backbone: Path | str,
     folder: Path | str,
     checkpoints: Path | str,
     device: str = "cpu",
 ) -> None:
     """Train one run: adapter.safetensors, progress.jsonl, tensorboard/ and manifest.json in ``folder``.
 
+    ``backbone`` is its manifest, or its folder.
     A run that diverges is a result: its manifest has status "failed" with the reason, and no adapter is left.
     Checkpoints are kept apart by spec, code and inputs, so that a changed loss never resumes from an old one.
     """
     from facetory.diffusion import lora
     from facetory.training.loop import TrainingDiverged, train
 
-    folder, backbone_folder = Path(folder), snapshot(backbone_folder)
-    adapter = folder / "adapter.safetensors"
-    inputs = [latents, text, *unet_files(backbone_folder)]
+    folder = Path(folder)
+    adapter, manifest_path = folder / "adapter.safetensors", folder / "manifest.json"
+    inputs = [latents, text, *unet_files(read_backbone(backbone))]
+    for stale in (adapter, manifest_path):
+        stale.unlink(missing_ok=True)
     with manifest(
-        folder / "manifest.json", "emodc train", spec.canonical(), ["emodc.train"], inputs, device, spec.seed
+        manifest_path, "emodc train", spec.canonical(), ["emodc.train"], inputs, device, spec.seed
     ) as record:
-        task = EmoDCTask(spec, latents, text, backbone_folder, device)
+        task = EmoDCTask(spec, latents, text, backbone, device)
         key = fingerprint(record)
-        adapter.unlink(missing_ok=True)
         try:
             outcome = train(
                 task,
@@ -109,7 +112,7 @@ class EmoDCTask:
         spec: EmoDCTrainSpec,
         latents: Path | str,
         text: Path | str,
-        backbone_folder: Path | str,
+        backbone: Path | str,
         device: str = "cpu",
     ) -> None:
         import torch
@@ -122,9 +125,9 @@ class EmoDCTask:
         self.size = len(self.latents.labels)
         self.keys = sample_keys(self.latents.sample_ids)
         self.tokens = torch.from_numpy(read_text(text, self.latents.classes)).to(self.device)
-        alpha_bars, self.prediction_type = parametrisation(spec.backbone, backbone_folder)
-        self.alpha_bars = alpha_bars.to(self.device)
-        self.unet = share_text(load_unet(backbone_folder, device))
+        self.alpha_bars = alphas_cumprod().to(self.device)
+        snapshot, self.prediction_type = read_backbone(backbone)
+        self.unet = share_text(load_unet(snapshot, device))
         lora.inject(self.unet, spec.lora_rank, spec.lora_alpha, spec.lora_targets, spec.seed)
         self.roles = prompts_needed(spec.loss, spec.non_negative_prompt)
 
