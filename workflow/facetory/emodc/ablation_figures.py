@@ -22,12 +22,8 @@ def ablation(measured: CellTable) -> tuple[Figure, list[dict[str, Any]]]:
     """A single row (Table II) becomes a dot plot of its columns; rows become places on the x axis."""
     figure = drawing.sheet(6.4, 3.9 if len(measured.rows) > 1 else 2.4, notes(measured))
     axes = figure.subplots()
-    if len(measured.rows) > 1:
-        drawn = _by_setting(axes, measured)
-    else:
-        drawn = _dots(axes, measured)
+    drawn = _by_setting(axes, measured) if len(measured.rows) > 1 else _dots(axes, measured)
     if all(cell.value is None for cell in drawn):
-        axes.clear()
         drawing.not_run(axes, drawn[0].reason or "", width=70)
     return figure, [_row(cell) for cell in drawn]
 
@@ -46,6 +42,9 @@ def _by_setting(axes: Axes, measured: CellTable) -> list[Cell]:
         if value[0] is not None:
             axes.axhline(value[0], color=colour, linestyle="--", linewidth=0.9, zorder=1)
         drawing.published_points(axes, at, [cell.published for cell in own], colour, marker)
+    for place, row in enumerate(measured.rows):
+        if all(cell.value is None for cell in drawn if cell.row == row):
+            drawing.not_run_strip(axes, place - 0.4, place + 0.4)
     labels = [row.rpartition(" = ")[2] for row in measured.rows]
     axes.set_xticks(range(len(labels)), labels)
     axes.set_xlim(-0.5, len(labels) - 0.5)
@@ -53,7 +52,12 @@ def _by_setting(axes: Axes, measured: CellTable) -> list[Cell]:
     axes.set_xlabel(as_mathtext(f"{symbol} of {method}"))
     axes.set_ylabel("accuracy (%)")
     drawing.title(axes, f"{method} on {_on(drawn[0])}")
-    _key(axes, {_series(drawn, column): style for column, style in zip(columns, SERIES, strict=True)}, "Base", drawn)
+    _key(
+        axes,
+        {_series(drawn, column): style for column, style in zip(columns, SERIES, strict=True)},
+        "Base",
+        drawn,
+    )
     return drawn
 
 
@@ -64,7 +68,9 @@ def _dots(axes: Axes, measured: CellTable) -> list[Cell]:
     colour, marker = SERIES[0]
     value, low, high = ([getattr(c, key) for c in cells] for key in ("value", "ci_low", "ci_high"))
     drawing.intervals(axes, at, value, low, high, colour, marker, vertical=False)
-    known = [(cell.published, place) for cell, place in zip(cells, at, strict=True) if cell.published is not None]
+    known = [
+        (cell.published, place) for cell, place in zip(cells, at, strict=True) if cell.published is not None
+    ]
     drawing.published_points(axes, [p for p, _ in known], [place for _, place in known], colour, marker)
     axes.set_yticks(at, [as_mathtext(f"c_nn = {cell.column}") for cell in cells])
     axes.set_ylim(len(cells) - 0.5, -0.5)
@@ -83,10 +89,12 @@ def _series(cells: list[Cell], column: str, name: str | None = None) -> str:
 def _key(axes: Axes, series: dict[str, tuple[str, str]], reference: str | None, cells: list[Cell]) -> None:
     from matplotlib.lines import Line2D
 
-    lines = [Line2D([], [], color=colour, marker=marker, label=name) for name, (colour, marker) in series.items()]
+    lines = [
+        Line2D([], [], color=colour, marker=marker, label=name) for name, (colour, marker) in series.items()
+    ]
     if reference:
         lines.append(Line2D([], [], color=GREY, linestyle="--", linewidth=0.9, label=reference))
-    where = " on its own dataset" if any(cell.stand_in for cell in cells) else ""
+    where = f", on {cells[0].slot_title}" if cells[0].stand_in else ""
     hollow = {"marker": "o", "markerfacecolor": "none", "markeredgecolor": GREY, "linestyle": "none"}
     lines.append(Line2D([], [], **hollow, label=f"published{where}"))  # type: ignore[arg-type]
     axes.legend(handles=lines, loc="center left", bbox_to_anchor=(1.01, 0.5))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,12 +19,13 @@ from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 from facetory.pipeline.registry import Plan, PlannedCell
 from facetory.report.cells import Cell, CellTable, differences, judge
 
+TWO_COLUMNS = ["Method", "Hyperparam."]
 STUBS = {
-    "emodc_table1": ["Method", "Hyperparam."],
     "emodc_table2": ["c_nn ="],
     "emodc_table3": ["Method"],
     "emodc_ablation_non_negative_prompt": ["c_nn ="],
 }
+SPLITS = {"sfew": "validation", "affectnet": "validation"}
 TRAINING_STEPS = {"rafdb_basic": 30_000, "rafdb_compound": 10_000, "sfew": 2_000}
 Evaluation = Records | str
 Read = Callable[[str], Evaluation]
@@ -45,7 +46,7 @@ def table(plan: Plan, evaluations_root: Path | str) -> CellTable:
         source=plan.source,
         scale=plan.scale,
         reading=plan.reading,
-        stub=STUBS.get(plan.name, ["Method"]),
+        stub=STUBS.get(plan.name, TWO_COLUMNS),
         cells=measure(plan, evaluations_root),
     )
 
@@ -58,11 +59,13 @@ def measure(plan: Plan, evaluations_root: Path | str) -> list[Cell]:
     """
     read = _reader(evaluations_root)
     planned = {cell.id: cell for cell in plan.cells}
-    return [_measured(cell, [planned[part] for part in cell.mean_of] or [cell], plan, read) for cell in plan.cells]
+    return [
+        _measured(cell, [planned[part] for part in cell.mean_of] or [cell], plan, read) for cell in plan.cells
+    ]
 
 
-def confusions(plan: Plan, evaluations_root: Path | str) -> dict[str, Confusion]:
-    """The confusion counts of every cell that ran, by cell id."""
+def confusions(plan: Plan, evaluations_root: Path | str) -> dict[tuple[str, str], Confusion]:
+    """The confusion counts of every cell that ran, by (row, column)."""
     read = _reader(evaluations_root)
     found = {}
     for cell in plan.cells:
@@ -72,19 +75,24 @@ def confusions(plan: Plan, evaluations_root: Path | str) -> dict[str, Confusion]
             counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
             for records in evaluations:
                 np.add.at(counts, (records.labels, predictions(records, cell.timesteps)), 1)
-            found[cell.id] = Confusion(classes, counts)
+            found[cell.row, cell.column] = Confusion(classes, counts)
     return found
 
 
 def paper_protocol(slot: str, zero_shot: bool) -> dict[str, Any]:
-    """What the paper states of a run on one of its datasets (Sections IV-B and IV-C3), as in `ran`."""
-    stated = {"backbone": "Stable Diffusion 2.1", "px": 512 if zero_shot else 256}
+    """What the paper states of a run on one of its datasets (Sections IV-A to IV-C3), as in `ran`."""
+    stated = {
+        "backbone": "Stable Diffusion 2.1",
+        "px": 512 if zero_shot else 256,
+        "split": SPLITS.get(slot, "test"),
+    }
     training = {
         "training_steps": TRAINING_STEPS.get(slot),
         "batch_size": 64,
         "learning_rate": 1e-4,
         "weight_decay": 0.01,
         "LoRA_rank": 16,
+        "margin": "attached",
     }
     return stated if zero_shot else stated | training
 
@@ -100,6 +108,7 @@ def ran(spec: EmoDCEvalSpec) -> dict[str, Any]:
             "learning_rate": spec.train.lr,
             "weight_decay": spec.train.weight_decay,
             "LoRA_rank": spec.train.lora_rank,
+            **({"margin": "detached"} if spec.train.detach_margin else {}),
         }
     return had
 
@@ -112,7 +121,8 @@ def _measured(cell: PlannedCell, parts: Sequence[PlannedCell], plan: Plan, read:
     else:
         estimate = _estimate(cell.metric, evaluations, parts)
         budget = ran(EmoDCEvalSpec.model_validate(evaluations[0].spec))
-        apart = [*_grid_differences(parts), *differences(budget, paper_protocol(cell.slot or "", not cell.runs))]
+        had = budget if cell.stand_in else {**budget, "split": cell.split}
+        apart = [*_grids(parts), *differences(had, paper_protocol(cell.slot or "", not cell.runs))]
     value, low, high = (_percent(x) for x in estimate[:3]) if estimate else (None, None, None)
     verdict = judge(
         value,
@@ -153,9 +163,11 @@ def _estimate(metric: str, evaluations: Sequence[Records], parts: Sequence[Plann
     return mean_estimate(np.concatenate(scores), groups)
 
 
-def _grid_differences(parts: Sequence[PlannedCell]) -> list[str]:
-    grids = [({"timesteps": part.grid}, {"timesteps": part.steps}) for part in parts if part.grid]
-    return [text for grid, steps in grids for text in differences(grid, steps)]
+def _grids(parts: Sequence[PlannedCell]) -> list[str]:
+    """The parts that ran another number of timesteps than the paper's."""
+    return [
+        text for part in parts for text in differences({"timesteps": part.grid}, {"timesteps": part.steps})
+    ]
 
 
 def _percent(fraction: float) -> float | None:
@@ -170,8 +182,8 @@ def _command(plan: Plan) -> str:
 
 
 def _reader(root: Path | str) -> Read:
-    """Read each evaluation once; a string is the reason why there is none."""
-    return cache(lambda evaluation: _read(Path(root) / evaluation))
+    """Read an evaluation, keeping the last few; a string is the reason why there is none."""
+    return lru_cache(maxsize=8)(lambda evaluation: _read(Path(root) / evaluation))
 
 
 def _read(folder: Path) -> Evaluation:

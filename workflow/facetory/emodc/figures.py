@@ -50,27 +50,29 @@ def abbreviations(classes: Sequence[str]) -> list[str]:
     return short if len(set(short)) == len(short) else list(classes)
 
 
-def fig5(measured: CellTable, counted: Mapping[str, Confusion]) -> tuple[Figure, Rows]:
+def fig5(measured: CellTable, counted: Mapping[tuple[str, str], Confusion]) -> tuple[Figure, Rows]:
     """Confusion matrices in percent of the true class: a row a dataset, a column a variant.
 
     Above each matrix stands the mean class accuracy; row labels carry the number of samples.
     """
     slots, variants = measured.columns, measured.rows
-    cells = {(cell.column, cell.row): cell for cell in measured.cells}
-    figure = drawing.sheet(3 * len(variants), 3.05 * len(slots), notes(measured))
+    cells = {(cell.row, cell.column): cell for cell in measured.cells}
+    legend = "Above each matrix: mean class accuracy. In it: percent of the true class, 0 left blank."
+    figure = drawing.sheet(3 * len(variants), 3.05 * len(slots), [legend, *notes(measured)])
     panels = figure.subplots(len(slots), len(variants), squeeze=False)
     rows: Rows = []
     for i, slot in enumerate(slots):
         for j, variant in enumerate(variants):
-            axes, cell = panels[i][j], cells[slot, variant]
-            accuracy = "" if cell.value is None else f": {number(cell.value)} %"
-            drawing.title(axes, f"{variant}{accuracy}")
-            if cell.id in counted:
-                _confusion(axes, counted[cell.id])
-                rows += _confusion_rows(cell, counted[cell.id])
+            axes, cell, confusion = panels[i][j], cells[variant, slot], counted.get((variant, slot))
+            if confusion:
+                _confusion(axes, confusion, with_counts=j == 0)
+                rows += _confusion_rows(cell, confusion)
             else:
                 drawing.not_run(axes, cell.reason or "")
+                axes.set_box_aspect(1)
                 rows.append(_confusion_row(cell))
+            accuracy = "" if cell.value is None else f": {number(cell.value)} %"
+            drawing.title(axes, f"{variant}{accuracy}")
             if j == 0:
                 axes.set_ylabel(f"{_on(cell)}\ntrue class (samples)")
             if i == len(slots) - 1:
@@ -78,11 +80,9 @@ def fig5(measured: CellTable, counted: Mapping[str, Confusion]) -> tuple[Figure,
     return figure, rows
 
 
-def _confusion(axes: Axes, confusion: Confusion) -> None:
-    counts = confusion.counts
-    drawing.matrix(
-        axes, 100 * row_normalised(counts), abbreviations(confusion.classes), counts.sum(axis=1).tolist()
-    )
+def _confusion(axes: Axes, confusion: Confusion, with_counts: bool) -> None:
+    samples = confusion.counts.sum(axis=1).tolist() if with_counts else None
+    drawing.matrix(axes, 100 * row_normalised(confusion.counts), abbreviations(confusion.classes), samples)
 
 
 def _confusion_rows(cell: Cell, confusion: Confusion) -> Rows:
@@ -120,10 +120,12 @@ def fig6(measured: CellTable) -> tuple[Figure, Rows]:
     rows: Rows = []
     for kind, line in zip(("1-step", "Multi-step"), panels, strict=True):
         for axes, slot in zip(line, slots, strict=True):
-            cells = [c for c in measured.cells if c.slot == slot and (c.timestep is not None) == (kind == "1-step")]
+            cells = [
+                c for c in measured.cells if c.slot == slot and (c.timestep is not None) == (kind == "1-step")
+            ]
             letter = next(letters)
-            drawing.title(axes, f"({letter}) {kind} on {_on(cells[0])}")
             rows += _panel(axes, letter, cells)
+            drawing.title(axes, f"({letter}) {kind} on {_on(cells[0])}")
         line[0].set_ylabel("accuracy (%)")
     _legend(figure, panels, measured)
     return figure, rows
@@ -203,11 +205,18 @@ def _stretches(places: Sequence[float]) -> list[tuple[float, float]]:
 def _legend(figure: Figure, panels: Any, measured: CellTable) -> None:
     from matplotlib.lines import Line2D
 
-    lines = [Line2D([], [], color=c, marker=m, markeredgecolor="white", label=v) for v, (c, m) in VARIANTS.items()]
-    where = ", on its own datasets" if any(cell.stand_in for cell in measured.cells) else ""
+    lines = [
+        Line2D([], [], color=c, marker=m, markeredgecolor="white", label=v) for v, (c, m) in VARIANTS.items()
+    ]
+    where = ", on the paper's own datasets" if any(cell.stand_in for cell in measured.cells) else ""
     hollow = Line2D(
-        [], [], linestyle="none", marker="o", markerfacecolor="none", markeredgecolor=drawing.GREY,
-        label=f"published by the paper{where}",
+        [],
+        [],
+        linestyle="none",
+        marker="o",
+        markerfacecolor="none",
+        markeredgecolor=drawing.GREY,
+        label=f"published{where}",
     )
     figure.legend(handles=[*lines, hollow], loc="outside upper center", ncols=len(lines) + 1)
 

@@ -11,9 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from facetory.pipeline.files import read_json, write_json
 from facetory.pipeline.suggest import validated
 
-Status = Literal[
-    "reproduced", "outside", "not_comparable", "not_run", "quoted", "not_applicable", "new"
-]
+Status = Literal["reproduced", "outside", "not_comparable", "not_run", "quoted", "not_applicable", "new"]
 ROUNDING = 0.005
 
 
@@ -103,8 +101,9 @@ def judge(
     the paper prints no number (`not_applicable`) or quotes one that nobody reruns (`quoted`); nothing was
     measured (`not_run`, with the reason); another dataset stands in, or the run differs from the paper's on
     its own dataset (`not_comparable`, naming all that differs); there is nothing to compare with (`new`);
-    the published value lies inside the interval, or within ``tolerance`` of it (of the value, where
-    there is no interval) (`reproduced`); it does not (`outside`).  The default tolerance is the rounding of two decimals.
+    the published value lies inside the interval, or of the value where there is none, widened by
+    ``tolerance`` (`reproduced`); it does not (`outside`).  The default tolerance is the rounding of two
+    decimals.
     """
     if kind != "measured":
         return Verdict(kind)

@@ -57,7 +57,7 @@ def style() -> Iterator[None]:
     """The house style, for the time of drawing and saving."""
     from matplotlib import rc_context
 
-    with rc_context(STYLE):
+    with rc_context(STYLE):  # type: ignore[arg-type]
         yield
 
 
@@ -71,7 +71,7 @@ def sheet(width: float, height: float, sentences: Sequence[str]) -> Figure:
     figure = Figure((width, height + below), layout="constrained")
     FigureCanvasAgg(figure)
     share = below / (height + below)
-    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr]
+    figure.get_layout_engine().set(rect=(0, share, 1, 1 - share))  # type: ignore[union-attr, call-arg]
     figure.text(0.01, 0.05 / (height + below), plain_mathtext(text), fontsize=7.5, color=GREY, va="bottom")
     return figure
 
@@ -89,7 +89,9 @@ def curve(
     """A line with markers and a light band of intervals; points without a value leave a gap."""
     import numpy as np
 
-    y, below, above = (np.array([np.nan if v is None else v for v in row], float) for row in (value, low, high))
+    y, below, above = (
+        np.array([np.nan if v is None else v for v in row], float) for row in (value, low, high)
+    )
     axes.fill_between(x, below, above, color=colour, alpha=0.13, linewidth=0)
     axes.plot(x, y, color=colour, marker=marker, markeredgecolor="white", markeredgewidth=0.5, label=label)
 
@@ -121,16 +123,19 @@ def intervals(
     marker: str,
     vertical: bool = True,
 ) -> None:
-    """Points with interval bars; those without a value are left out."""
+    """Points with interval bars along y, or along x unless ``vertical``; a None is left out."""
     for place, v, below, above in zip(at, value, low, high, strict=True):
         if v is None:
             continue
-        span = None if below is None or above is None else [[max(v - below, 0)], [max(above - v, 0)]]
-        point, error = ((place, v), "yerr") if vertical else ((v, place), "xerr")
-        axes.errorbar(*point, **{error: span}, color=colour, marker=marker, capsize=3, linewidth=1.4)
+        if below is not None and above is not None:
+            span, ends = [below, above], [place, place]
+            axes.plot(*((ends, span) if vertical else (span, ends)), color=colour, linewidth=1.2)
+        axes.plot(*((place, v) if vertical else (v, place)), color=colour, marker=marker)
 
 
-def matrix(axes: Axes, percent: np.ndarray, names: Sequence[str], counts: Sequence[int] | None = None) -> None:
+def matrix(
+    axes: Axes, percent: np.ndarray, names: Sequence[str], counts: Sequence[int] | None = None
+) -> None:
     """A row-normalised confusion matrix in percent (K, K) with its numbers; rows are true classes.
 
     ``counts`` (K,) adds each class's number of samples to the row labels.  Rows of NaN stay white.
@@ -159,6 +164,7 @@ def matrix(axes: Axes, percent: np.ndarray, names: Sequence[str], counts: Sequen
 
 def not_run(axes: Axes, reason: str, width: int = 34) -> None:
     """Grey out a panel and print why it was not run."""
+    axes.clear()
     axes.set_facecolor(LIGHT_GREY)
     axes.grid(False)
     axes.set_xticks([])
@@ -166,7 +172,14 @@ def not_run(axes: Axes, reason: str, width: int = 34) -> None:
     axes.spines[:].set_visible(False)
     text = "not run\n\n" + "\n".join(textwrap.wrap(reason, width))
     axes.text(
-        0.5, 0.5, plain_mathtext(text), transform=axes.transAxes, ha="center", va="center", color="#444444", fontsize=7.5
+        0.5,
+        0.5,
+        plain_mathtext(text),
+        transform=axes.transAxes,
+        ha="center",
+        va="center",
+        color="#444444",
+        fontsize=7.5,
     )
 
 
@@ -175,12 +188,12 @@ def not_run_strip(axes: Axes, left: float, right: float) -> None:
     axes.axvspan(left, right, color=LIGHT_GREY, zorder=0, linewidth=0)
     axes.text(
         (left + right) / 2,
-        0.5,
+        0.04,
         "not run",
         transform=axes.get_xaxis_transform(),
         rotation=90,
         ha="center",
-        va="center",
+        va="bottom",
         color=GREY,
         fontsize=7.5,
     )
@@ -196,7 +209,11 @@ def save(figure: Figure, stem: Path | str, rows: Sequence[Mapping[str, Any]]) ->
 
     Equal figures give equal bytes: no date or version is stored.
     """
-    for suffix, metadata in ((".pdf", {"CreationDate": None, "Producer": None}), (".png", {"Software": None})):
+    for suffix, metadata in (
+        (".pdf", {"CreationDate": None, "Producer": None}),
+        (".png", {"Software": None}),
+    ):
         with written_aside(f"{stem}{suffix}") as aside:
             figure.savefig(aside, metadata=metadata)
+        figure.set_layout_engine("none")
     write_text(f"{stem}.csv", csv_text(rows[0], rows))

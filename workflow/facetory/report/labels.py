@@ -11,7 +11,9 @@ LETTERS = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho varsigma sigma tau "
     "upsilon varphi chi psi omega"
 )
-GREEK = dict(zip("αβγδεζηθικλμνξοπρςστυφχψω", ("\\" + name for name in LETTERS.split()), strict=True)) | {"ο": "o"}
+GREEK = dict(zip("αβγδεζηθικλμνξοπρςστυφχψω", ("\\" + name for name in LETTERS.split()), strict=True)) | {
+    "ο": "o"
+}
 LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -38,7 +40,7 @@ LATEX = {
 
 def plain_latex(text: str) -> str:
     """Text with LaTeX's special characters escaped; line breaks become spaces."""
-    escaped = "".join(LATEX.get(character, character) for character in " ".join(text.split()))
+    escaped = "".join(LATEX.get(character, character) for character in re.sub(r"\s+", " ", text))
     return re.sub("[α-ω]", lambda found: f"${GREEK[found[0]]}$", escaped)
 
 
@@ -54,7 +56,9 @@ def as_mathtext(label: str) -> str:
 
 def as_html(label: str) -> str:
     """A label with its symbols set in italics and subscripts; everything else is escaped."""
-    return _mapped(label, html.escape, lambda base, sub: f"<i>{base}</i>" + (f"<sub>{sub}</sub>" if sub else ""))
+    return _mapped(
+        label, html.escape, lambda base, sub: f"<i>{base}</i>" + (f"<sub>{sub}</sub>" if sub else "")
+    )
 
 
 def plain_mathtext(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What must stand under a table or figure: scale, stand-ins, timesteps and budgets that really ran, n, seeds."""
+"""What must stand under a table or figure: scale, stand-ins, timesteps and budgets that ran, n, seeds."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def notes(table: CellTable) -> list[str]:
     measured = [cell for cell in cells if cell.value is not None]
     sentences = [
         f"Scale {table.scale}, reading {table.reading}.",
-        _sentence("Stand-ins, whose numbers are not the paper's:", map(_stand_in, cells)),
-        _sentence("Timesteps:", map(_timesteps, cells)),
+        _list("Stand-ins, whose numbers are not the paper's:", map(_stand_in, cells)),
+        _list("Timesteps:", map(_timesteps, cells)),
         budgets(measured),
-        _sentence("Samples:", map(_samples, measured)),
-        _sentence("Seeds:", (str(seed) for cell in measured for seed in cell.seeds)),
-        "Brackets: 95 % bootstrap intervals over people." if any(c.ci_low is not None for c in cells) else "",
+        _list("Samples:", map(_samples, measured)),
+        _list("Seeds:", (str(seed) for cell in measured for seed in cell.seeds)),
+        "Intervals: 95 %, bootstrap over people." if any(c.ci_low is not None for c in cells) else "",
     ]
     return [sentence for sentence in sentences if sentence]
 
@@ -55,14 +55,22 @@ def reasons(table: CellTable) -> dict[str, str]:
     return {reason: _letter(i) for i, reason in enumerate(distinct)}
 
 
+def sentence(reason: str) -> str:
+    """A reason with one full stop."""
+    return reason.rstrip(". ") + "."
+
+
 def _letter(index: int) -> str:
     return (_letter(index // 26 - 1) if index >= 26 else "") + chr(ord("a") + index % 26)
 
 
-def _sentence(opening: str, parts: Iterable[str]) -> str:
+def _list(opening: str, parts: Iterable[str]) -> str:
     distinct = [part for part in dict.fromkeys(parts) if part]
     if len(distinct) > LONGEST_LIST:
-        distinct = [*distinct[: LONGEST_LIST - 1], f"and {len(distinct) - LONGEST_LIST + 1} more (see the CSV)"]
+        distinct = [
+            *distinct[: LONGEST_LIST - 1],
+            f"and {len(distinct) - LONGEST_LIST + 1} more (see the CSV)",
+        ]
     return f"{opening} {', '.join(distinct)}." if distinct else ""
 
 
@@ -81,9 +89,10 @@ def budgets(cells: list[Cell]) -> str:
     held = [cell for cell in cells if cell.budget]
     if not held:
         return ""
+    every = {key: value for cell in held for key, value in cell.budget.items()}
     shared = {
         key: value
-        for key, value in held[0].budget.items()
+        for key, value in every.items()
         if all(cell.budget.get(key, value) == value for cell in held)
     }
     own: dict[str, dict[str, object]] = {}
@@ -99,4 +108,4 @@ def _listed(budget: Mapping[str, object]) -> str:
 
 
 def _samples(cell: Cell) -> str:
-    return f"n = {cell.n} ({cell.dataset}, {cell.split})"
+    return f"{cell.n} of {cell.dataset} ({cell.split})"

@@ -7,7 +7,7 @@ from html import escape
 from facetory.report.cells import Cell, CellTable
 from facetory.report.labels import as_html
 from facetory.report.layout import heading, interval, lines, number
-from facetory.report.notes import MEANINGS, SYMBOLS, legend, notes, reasons
+from facetory.report.notes import MEANINGS, SYMBOLS, legend, notes, reasons, sentence
 
 # Okabe-Ito, darkened where needed to reach 4.5:1 on white; each status also has its own symbol.
 STYLE = """
@@ -15,13 +15,14 @@ STYLE = """
 #cells .not_comparable { color: #005f99; } #cells .not_run { color: #5c5c5c; }
 #cells .quoted, #cells .not_applicable { color: #5c5c5c; } #cells .new { color: #8f4a75; }
 #cells td { font-variant-numeric: tabular-nums; line-height: 1.35; }
-#cells small { color: #555; } #cells .value { font-weight: 600; white-space: nowrap; }
-#cells .gt_sourcenote { max-width: 0; line-height: 1.4; }
+#cells small { color: #555; white-space: nowrap; } #cells b { white-space: nowrap; }
+#cells sub, #cells sup { font-size: 70%; font-weight: normal; line-height: 0; }
+#cells .gt_sourcenote { max-width: 0; line-height: 1.4; padding-top: 2px; padding-bottom: 2px; }
 """
 
 
 def table_html(table: CellTable) -> str:
-    """A whole page; everything that is not of our making is escaped, and no status is shown by colour alone."""
+    """A whole page.  Names and reasons are escaped, and no status is shown by colour alone."""
     import pandas as pd
     from great_tables import GT, html
 
@@ -30,19 +31,16 @@ def table_html(table: CellTable) -> str:
     stub = [f"stub{i}" for i in range(len(table.stub))]
     columns = [f"column{i}" for i in range(len(table.columns))]
     frame = pd.DataFrame(
-        [
-            [*map(as_html, line.stub), *(_cell(cell, letters) for cell in line.cells)]
-            for line in printed
-        ],
+        [[*map(as_html, line.stub), *(_cell(cell, letters) for cell in line.cells)] for line in printed],
         columns=[*stub, *columns],
     )
     labels = dict(zip(frame.columns, [*table.stub, *table.columns], strict=True))
     made = (
-        GT(frame, id="cells", rowname_col=stub[-1])
+        GT(frame, id="cells", rowname_col=stub[0])
         .tab_header(title=html(as_html(heading(table))), subtitle=html(escape(" ".join(notes(table)[:2]))))
-        .tab_stubhead(html(as_html(table.stub[-1])))
-        .cols_label({name: html(as_html(label)) for name, label in labels.items() if name != stub[-1]})
-        .cols_align("left", columns=[*stub[:-1], *columns])
+        .tab_stubhead(html(as_html(table.stub[0])))
+        .cols_label({name: html(as_html(label)) for name, label in labels.items() if name != stub[0]})
+        .cols_align("left", columns=[*stub[1:], *columns])
         .fmt(str, columns=[*stub, *columns])
         .tab_options(
             table_font_size="14px",
@@ -62,16 +60,19 @@ def table_html(table: CellTable) -> str:
 def _cell(cell: Cell | None, letters: dict[str, str]) -> str:
     if cell is None:
         return ""
-    mark = f'<span class="{cell.status}" title="{escape(MEANINGS[cell.status])}">{SYMBOLS[cell.status]}</span>'
+    mark = (
+        f'<span class="{cell.status}" title="{escape(MEANINGS[cell.status])}">{SYMBOLS[cell.status]}</span>'
+    )
     letter = f'<sup title="{escape(cell.reason)}">{letters[cell.reason]}</sup>' if cell.reason else ""
     value = f"{mark} {number(cell.value) if cell.value is not None else MEANINGS[cell.status]}{letter}"
     published = f"<br><small>paper {number(cell.published)}</small>"
-    return f'<span class="value">{value}</span> <small>{interval(cell)}</small>{published}'
+    return f"<b>{value}</b> <small>{interval(cell)}</small>{published}"
 
 
 def _source_notes(table: CellTable, letters: dict[str, str]) -> list[str]:
     marks = " &ensp; ".join(
-        f'<span class="{status}">{symbol}</span> {escape(meaning)}' for status, symbol, meaning in legend(table)
+        f'<span class="{status}">{symbol}</span> {escape(meaning)}'
+        for status, symbol, meaning in legend(table)
     )
-    why = [f"<sup>{letter}</sup> {escape(reason)}." for reason, letter in letters.items()]
-    return [marks, *why, *(escape(note) for note in notes(table)[2:])]
+    why = [f"<sup>{letter}</sup> {escape(sentence(reason))}" for reason, letter in letters.items()]
+    return [marks, *why, escape(" ".join(notes(table)[2:]))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from facetory.report.cells import Cell, CellTable, Status
 from facetory.report.labels import as_latex, plain_latex
 from facetory.report.layout import heading, interval, lines, number
-from facetory.report.notes import MEANINGS, legend, notes, reasons
+from facetory.report.notes import MEANINGS, legend, notes, reasons, sentence
 
 MARKS: dict[Status, str] = {
     "reproduced": r"$\bullet$",
@@ -19,12 +19,12 @@ MARKS: dict[Status, str] = {
 
 
 def table_latex(table: CellTable) -> str:
-    """A floating table that needs ``\\usepackage{booktabs}``; text is escaped, intervals are in small print."""
+    """A floating table that needs ``\\usepackage{booktabs}``; names and reasons are escaped."""
     letters, printed = reasons(table), lines(table)
     stubs, columns = len(table.stub), table.columns
     spans = [f"\\multicolumn{{2}}{{c}}{{{as_latex(column)}}}" for column in columns]
     rules = [f"\\cmidrule(lr){{{i}-{i + 1}}}" for i in range(stubs + 1, stubs + 2 * len(columns), 2)]
-    body = []
+    body: list[str] = []
     for line in printed:
         if body and line.stub[0] and stubs == 2:
             body.append(r"\addlinespace")
@@ -34,10 +34,10 @@ def table_latex(table: CellTable) -> str:
         [
             f"% {table.table}: needs \\usepackage{{booktabs}}.",
             r"\begin{table*}",
-            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            r"\centering\footnotesize\setlength{\tabcolsep}{2pt}",
             f"\\caption{{{as_latex(heading(table))}. {plain_latex(' '.join(notes(table)[:2]))}}}",
             f"\\label{{tab:{table.table}}}",
-            f"\\begin{{tabular}}{{{'l' * stubs}{'rl' * len(columns)}}}",
+            f"\\begin{{tabular}}{{@{{}}{'l' * stubs}{'rl' * len(columns)}@{{}}}}",
             r"\toprule",
             _row([*[""] * stubs, *spans]),
             " ".join(rules),
@@ -72,5 +72,9 @@ def _pair(cell: Cell | None, letters: dict[str, str]) -> tuple[str, str]:
 
 def _notes(table: CellTable, letters: dict[str, str]) -> list[str]:
     marks = [f"{MARKS[status]}~{plain_latex(meaning)}" for status, _, meaning in legend(table)]
-    why = [f"\\textsuperscript{{{letter}}}~{plain_latex(reason)}." for reason, letter in letters.items()]
-    return [f"{text}\\par" for text in ["; ".join(marks) + ".", *why, *map(plain_latex, notes(table)[2:])]]
+    why = [
+        f"\\textsuperscript{{{letter}}}~{plain_latex(sentence(reason))}" for reason, letter in letters.items()
+    ]
+    return [
+        f"{text}\\par" for text in ["; ".join(marks) + ".", *why, plain_latex(" ".join(notes(table)[2:]))]
+    ]
