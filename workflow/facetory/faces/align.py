@@ -11,14 +11,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from PIL import Image
 
 from facetory.data import images
 from facetory.data.index import Sample, image_path, read_index, write_csv
 from facetory.faces import contact_sheet, crop, mtcnn
-from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_json, written_aside
+from facetory.pipeline.files import FacetoryError, read_json, sha256_of, written_aside
+from facetory.pipeline.provenance import code_of, manifest
 
 COLUMNS = (
     *("sample_id", "split", "label", "person", "caption", "status", "faces", "probability"),
@@ -54,7 +55,7 @@ def align(
     in pixels of the upright source picture (beyond its edges the edge pixels are repeated); ``faces`` counts
     the detected faces of at least ``min_probability``, ``probability`` is the chosen one's.  Landmarks are
     in pixels of the aligned image, and empty where ``status`` is kept_whole: there no face was found, and the
-    whole picture was kept.  Small pictures are enlarged for the detector only (`mtcnn.detect`).
+    whole picture was kept.  Small pictures are enlarged for the detector only (`mtcnn.find_faces`).
 
     Faces already there are kept when picture, settings and code are the same, so a run that was killed goes
     on where it stopped.  The faces do not depend on ``processes``; each runs torch on ``threads`` threads.
@@ -66,13 +67,29 @@ def align(
         raise FacetoryError("faces: align_px, processes and threads must be at least 1, margin at least 0.")
     index_csv, folder = Path(index_csv), Path(folder)
     settings = crop.Alignment(align_px, margin, selection, min_probability, detection)
+    signature = _signature(settings)
+    spec = {**settings._asdict(), "detection": detection._asdict()}
+    with manifest(folder / "manifest.json", "faces", spec, ["faces.align"], [index_csv]) as record:
+        ledger = _faces(index_csv, folder, settings, signature, processes, threads)
+        record |= {
+            "status": "aligned",
+            "samples": len(ledger),
+            "by_split": _by_split(ledger),
+            "signature": signature,
+            "outputs": {name: sha256_of(folder / name) for name in ("ledger.csv", "contact_sheet.png")},
+        }
+    _part(folder, signature).unlink()
+
+
+def _faces(
+    index_csv: Path, folder: Path, settings: crop.Alignment, signature: str, processes: int, threads: int
+) -> list[Row]:
     jobs = [
         Job(sample, image_path(index_csv, sample), folder / "images" / f"{sample.sample_id}.png")
         for sample in read_index(index_csv)
     ]
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    signature = _signature(settings)
-    part = folder / f".ledger.{signature[:16]}.part.csv"
+    part = _part(folder, signature)
     earlier = {row["sample_id"]: row for row in _earlier_rows(folder, part, signature)}
     rows = {job.sample.sample_id: earlier[job.sample.sample_id] for job in jobs if _is_done(job, earlier)}
     write_csv(part, COLUMNS, ([row[column] for column in COLUMNS] for row in rows.values()))
@@ -86,8 +103,7 @@ def align(
     _remove_strays(folder / "images", {job.target.name for job in jobs})
     write_csv(folder / "ledger.csv", COLUMNS, ([row[column] for column in COLUMNS] for row in ledger))
     contact_sheet.write(folder / "contact_sheet.png", ledger, folder / "images", folder.name)
-    write_json(folder / "manifest.json", _manifest(index_csv, settings, ledger, signature))
-    part.unlink()
+    return ledger
 
 
 def align_chunk(jobs: Sequence[Job], settings: crop.Alignment, threads: int) -> list[Row]:
@@ -141,8 +157,13 @@ def _with_progress(chunks: Iterable[list[Row]], done: int, total: int, name: str
 
 def _signature(settings: crop.Alignment) -> str:
     """Hash of the settings and of the code that turns a picture into a face."""
-    code = [sha256_of(str(module.__file__)) for module in (crop, mtcnn, images)]
-    return hashlib.sha256(repr((settings, code)).encode()).hexdigest()
+    code = code_of("faces.crop", "data.images")
+    return hashlib.sha256(repr((settings, code)).encode()).hexdigest()[:16]
+
+
+def _part(folder: Path, signature: str) -> Path:
+    """The rows of a run that has not ended yet."""
+    return folder / f".ledger.{signature}.part.csv"
 
 
 def _earlier_rows(folder: Path, part: Path, signature: str) -> list[Row]:
@@ -188,18 +209,7 @@ def _remove_strays(folder: Path, wanted: set[str]) -> None:
             path.unlink()
 
 
-def _manifest(
-    index_csv: Path, settings: crop.Alignment, ledger: Sequence[Row], signature: str
-) -> dict[str, Any]:
+def _by_split(ledger: Sequence[Row]) -> dict[str, dict[str, int]]:
     tally = Counter((row["split"], row["status"]) for row in ledger)
-    return {
-        "status": "aligned",
-        "samples": len(ledger),
-        "by_split": {
-            split: {status: tally[split, status] for status in ("aligned", "kept_whole")}
-            for split in dict.fromkeys(row["split"] for row in ledger)
-        },
-        "settings": settings._asdict() | {"detection": settings.detection._asdict()},
-        "index_sha256": sha256_of(index_csv),
-        "signature": signature,
-    }
+    splits = dict.fromkeys(row["split"] for row in ledger)
+    return {split: {status: tally[split, status] for status in ("aligned", "kept_whole")} for split in splits}

@@ -28,7 +28,7 @@ def align_image(image: np.ndarray, settings: Alignment) -> tuple[np.ndarray, dic
 
     Where no face is probable enough, the whole picture is made square by repeating its edges, and flagged.
     """
-    faces = mtcnn.detect(image, settings.detection)
+    faces = mtcnn.find_faces(image, settings.detection, settings.min_probability)
     chosen = choose(faces, image.shape, settings.selection, settings.min_probability)
     if chosen is None:
         box = square(np.array([0.0, 0.0, image.shape[1], image.shape[0]]), image.shape, margin=0)

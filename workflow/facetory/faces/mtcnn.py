@@ -28,15 +28,19 @@ SMALLEST_FACE = 12
 
 
 class Detection(NamedTuple):
-    """Settings of the detector; sizes in pixels of the image it looks at.
+    """Settings of the detector.
 
-    ``detection_px`` is the longer side to which every image is resized before detection (up or down),
-    ``min_face`` the smallest face searched for as a fraction of that, ``thresholds`` the scores that the
-    proposal, refinement and output networks must exceed, ``factor`` the step of the image pyramid.
+    The first look is at the picture resized (up or down) to a longer side of ``px``, for faces of at least
+    ``min_face`` times that side: portraits and crops of any size cost the same.  Where it finds none, a
+    second look follows at up to ``fine_px``, for faces of at least ``fine_min_face`` pixels of the picture.
+    ``thresholds`` are what the scores of the proposal, refinement and output networks must exceed, ``factor``
+    is the step of the image pyramid.
     """
 
-    detection_px: int = 160
+    px: int = 160
     min_face: float = 0.25
+    fine_px: int = 512
+    fine_min_face: int = 20
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
     factor: float = 0.709
 
@@ -47,6 +51,9 @@ class Faces(NamedTuple):
     boxes: np.ndarray
     probabilities: np.ndarray
     landmarks: np.ndarray
+
+
+NO_FACES = Faces(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
 
 
 def batched_nms(boxes: Any, scores: Any, groups: Any, iou_threshold: float) -> Any:
@@ -130,30 +137,43 @@ def facenet() -> Any:
         ) from error
 
 
-@lru_cache(maxsize=8)
-def _detector(min_face_px: int, thresholds: tuple[float, float, float], factor: float) -> Any:
-    return facenet().MTCNN(
-        min_face_size=min_face_px, thresholds=list(thresholds), factor=factor, keep_all=True
-    )
+@lru_cache(maxsize=4)
+def _detector(thresholds: tuple[float, float, float], factor: float) -> Any:
+    return facenet().MTCNN(thresholds=list(thresholds), factor=factor, keep_all=True)
 
 
-def detect(image: np.ndarray, settings: Detection = Detection()) -> Faces:
-    """All faces of an RGB image (uint8, (height, width, 3)), coordinates in its own pixels.
+def find_faces(image: np.ndarray, settings: Detection, min_probability: float) -> Faces:
+    """The faces of an RGB image (uint8, (height, width, 3)) by one or two looks, coordinates in its pixels.
 
-    The image is resized so that its longer side is ``settings.detection_px``: large photographs become cheap,
-    and small crops (48 × 48 of FER2013) large enough for the networks, whose smallest face is 12 pixels.
+    Small pictures (48 × 48 of FER2013) are enlarged for the detector, whose networks see nothing below 12
+    pixels.  The second look is taken when the first finds no face of at least ``min_probability``, and stands
+    when it finds one.
+    """
+    longer = max(image.shape[:2])
+    first = detect(image, settings.px, settings.min_face * settings.px, settings)
+    if (first.probabilities >= min_probability).any():
+        return first
+    px = max(settings.px, min(settings.fine_px, longer))
+    second = detect(image, px, settings.fine_min_face * px / longer, settings)
+    return second if (second.probabilities >= min_probability).any() else first
+
+
+def detect(image: np.ndarray, px: int, min_face_px: float, settings: Detection = Detection()) -> Faces:
+    """MTCNN's faces in an RGB image resized to a longer side of ``px``, coordinates in its own pixels.
+
+    ``min_face_px`` is the smallest face searched for, in pixels of the resized image.
     """
     height, width = image.shape[:2]
-    scale = settings.detection_px / max(height, width)
+    scale = px / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     if min(size) < SMALLEST_FACE:
-        return Faces(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
-    seen = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-    min_face_px = max(SMALLEST_FACE, min(round(settings.min_face * settings.detection_px), *size))
-    detector = _detector(min_face_px, settings.thresholds, settings.factor)
-    boxes, probabilities, landmarks = detector.detect(seen, landmarks=True)
+        return NO_FACES
+    resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+    detector = _detector(settings.thresholds, settings.factor)
+    detector.min_face_size = max(SMALLEST_FACE, round(min(min_face_px, *size)))
+    boxes, probabilities, landmarks = detector.detect(resized, landmarks=True)
     if boxes is None:
-        return Faces(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
+        return NO_FACES
     unscale = np.array([width / size[0], height / size[1]])
     return Faces(
         np.asarray(boxes, dtype=np.float64) * np.tile(unscale, 2),
