@@ -61,6 +61,14 @@ def test_a_failed_run_is_not_evaluated(street, tmp_path):
     assert not (tmp_path / "evaluation" / "records.safetensors").exists()
 
 
+def test_timesteps_are_recorded_once_and_sorted(street, tmp_path):
+    evaluate_emodc(eval_spec(timesteps=(499, 9, 99, 899, 9)), **street, run=None, folder=tmp_path / "mixed")
+    evaluate_emodc(eval_spec(), **street, run=None, folder=tmp_path / "sorted")
+    mixed, ordered = (read_records(tmp_path / f / "records.safetensors") for f in ("mixed", "sorted"))
+    assert mixed.timesteps.tolist() == [9, 99, 499, 899]
+    np.testing.assert_array_equal(mixed.errors, ordered.errors)
+
+
 def test_shards_do_not_change_the_records(street, tmp_path, monkeypatch):
     evaluate_emodc(eval_spec(), **street, run=None, folder=tmp_path / "whole")
     monkeypatch.setattr(evaluate, "PAIRS_A_SHARD", 20)

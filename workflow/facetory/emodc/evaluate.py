@@ -11,6 +11,7 @@ import numpy as np
 
 from facetory.diffusion.schedule import alphas_cumprod
 from facetory.emodc.classifier import errors_by_class, model
+from facetory.emodc.grids import union
 from facetory.emodc.inputs import (
     Backbone,
     Latents,
@@ -63,12 +64,13 @@ def evaluate_emodc(
             record |= {"status": "not_run", "reason": f"its training failed: {trained['reason']}"}
             return
         samples = read_latents(latents)
-        measure = _measure(spec, samples, text, weights, adapter, device)
+        timesteps = np.array(union(spec.timesteps), dtype=np.int64)
+        measure = _measure(spec, samples, timesteps, text, weights, adapter, device)
         shards = Path(checkpoints or folder / "shards") / fingerprint(record)
-        errors = in_shards(measure, len(samples.labels), len(spec.timesteps), shards, spec.id)
+        errors = in_shards(measure, len(samples.labels), len(timesteps), shards, spec.id)
         records = Records(
             errors,
-            np.array(spec.timesteps, dtype=np.int64),
+            timesteps,
             samples.labels,
             samples.sample_ids,
             samples.persons,
@@ -85,6 +87,7 @@ def evaluate_emodc(
 def _measure(
     spec: EmoDCEvalSpec,
     samples: Latents,
+    timesteps: np.ndarray,
     text: Path | str,
     backbone: Backbone,
     adapter: Path | None,
@@ -96,7 +99,7 @@ def _measure(
     torch.set_num_threads(spec.threads)
     tokens = torch.from_numpy(read_text(text, samples.classes)[: len(samples.classes)]).to(device)
     alpha_bars = alphas_cumprod().to(device)
-    unet, timesteps = model(backbone.folder, adapter, device), np.array(spec.timesteps, dtype=np.int64)
+    unet = model(backbone.folder, adapter, device)
 
     def measure(chosen: slice, on_batch: OnBatch) -> np.ndarray:
         return errors_by_class(

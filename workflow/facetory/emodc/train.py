@@ -36,9 +36,9 @@ def train_emodc(
 ) -> None:
     """Train one run: adapter.safetensors, progress.jsonl, tensorboard/ and manifest.json in ``folder``.
 
-    ``backbone`` is its manifest, or its folder.
-    A run that diverges is a result: its manifest has status "failed" with the reason, and no adapter is left.
-    Checkpoints are kept apart by spec, code and inputs, so that a changed loss never resumes from an old one.
+    ``backbone`` is its manifest, or its folder.  A run that diverges is a result: its manifest has status
+    "failed" with the reason, and no adapter is left.  Checkpoints are kept apart by spec, code and inputs, so
+    that a changed loss never resumes from an old one.
     """
     from facetory.diffusion import lora
     from facetory.training.loop import TrainingDiverged, train
