@@ -1,7 +1,7 @@
 import pytest
 from facetory.pipeline.files import FacetoryError, write_json
 from facetory.report.cells import Cell, CellTable, differences, judge, read_cells, write_cells
-from facetory.report.notes import budgets, legend, notes, reasons
+from facetory.report.notes import budgets, footer, legend, reasons
 
 INSIDE, OUTSIDE = (80.0, 90.0), (70.0, 75.0)
 
@@ -87,7 +87,7 @@ def test_a_foreign_file_is_named(tmp_path):
 def test_notes_tell_stand_ins_timesteps_samples_and_seeds():
     measured = {"value": 1.0, "n": 308, "split": "test", "seeds": [0, 1], "stand_in": True}
     own = {"dataset": "anny", "slot": "rafdb_basic", "slot_title": "RAF-DB B"}
-    said = " ".join(notes(table(cell(**measured, **own, steps=100, grid=20, ci_low=0.5, ci_high=1.5))))
+    said = footer(table(cell(**measured, **own, steps=100, grid=20, ci_low=0.5, ci_high=1.5)))
     assert "anny for RAF-DB B" in said
     assert "20 ran where the paper has 100" in said
     assert "308 of anny (test)" in said
@@ -96,7 +96,7 @@ def test_notes_tell_stand_ins_timesteps_samples_and_seeds():
 
 
 def test_nothing_is_said_of_stand_ins_where_there_are_none():
-    assert "tand-in" not in " ".join(notes(table(cell(value=1.0, dataset="rafdb", slot="rafdb_basic"))))
+    assert "tand-in" not in footer(table(cell(value=1.0, dataset="rafdb", slot="rafdb_basic")))
 
 
 def test_a_budget_is_told_once_where_it_is_shared():
@@ -106,6 +106,13 @@ def test_a_budget_is_told_once_where_it_is_shared():
         cell(slot_title="C", budget={"px": 64, "training_steps": 100, "batch_size": 64}),
     ]
     assert budgets(cells) == "Budget: px 64, batch size 64; B: training steps 200; C: training steps 100."
+
+
+def test_a_budget_names_every_value_that_occurs():
+    cells = [cell(slot_title="B", budget={"px": px, "backbone": "SD"}) for px in (512, 256)]
+    cells += [cell(slot_title="C", budget={"px": 256, "backbone": "SD"})]
+    assert budgets(cells) == "Budget: backbone SD; B: px 512 or 256; C: px 256."
+    assert budgets([cell()]) == ""
 
 
 def test_reasons_get_letters_and_only_statuses_that_occur_are_explained():

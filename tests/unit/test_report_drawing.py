@@ -9,7 +9,7 @@ ROWS = [{"x": 1, "value": 2.5, "reason": None}, {"x": 2, "value": None, "reason"
 
 def drawn(stem):
     with drawing.style():
-        figure = drawing.sheet(4, 3, ["Scale demo.", "my_$faces$ stands in for RAF-DB B."])
+        figure = drawing.sheet(4, 3, "Scale demo. my_$faces$ stands in for RAF-DB B.")
         axes = figure.subplots()
         drawing.curve(axes, [1, 2, 3], [50, None, 60], [40, None, 50], [60, None, 70], "#0072B2", "o", "Base")
         drawing.published_points(axes, [1, 2], [55, None], "#0072B2", "o")
@@ -53,7 +53,7 @@ def test_the_footer_is_on_the_sheet_below_the_axes(tmp_path):
 
 
 def test_interval_bars_stand_at_their_values():
-    axes = drawing.sheet(3, 3, []).subplots()
+    axes = drawing.sheet(3, 3, "").subplots()
     drawing.intervals(axes, [0, 1, 2], [5, None, 7], [4, None, None], [6, None, None], "#000000", "o")
     drawing.intervals(axes, [3], [9], [8], [11], "#000000", "o", vertical=False)
     assert [line.get_xydata().tolist() for line in axes.lines] == [
@@ -67,7 +67,7 @@ def test_interval_bars_stand_at_their_values():
 
 @pytest.mark.parametrize("counts", [None, [4, 0]])
 def test_a_matrix_prints_its_numbers_and_leaves_absent_classes_blank(counts):
-    axes = drawing.sheet(3, 3, []).subplots()
+    axes = drawing.sheet(3, 3, "").subplots()
     drawing.matrix(axes, np.array([[75.0, 25.0], [np.nan, np.nan]]), ["Su", "Fe"], counts)
     assert {(text.get_position(), text.get_text()) for text in axes.texts} == {((0, 0), "75"), ((1, 0), "25")}
     labels = [label.get_text() for label in axes.get_yticklabels()]
@@ -75,7 +75,7 @@ def test_a_matrix_prints_its_numbers_and_leaves_absent_classes_blank(counts):
 
 
 def test_a_panel_that_was_not_run_says_why():
-    axes = drawing.sheet(3, 3, []).subplots()
+    axes = drawing.sheet(3, 3, "").subplots()
     drawing.not_run(axes, "rafdb_basic not placed: expected data/rafdb_basic/Image/aligned (account)")
     (text,) = axes.texts
     said = " ".join(text.get_text().split())

@@ -8,7 +8,7 @@ from facetory.report import drawing
 from facetory.report.cells import Cell, CellTable
 from facetory.report.drawing import GREY, PALETTE
 from facetory.report.labels import as_mathtext
-from facetory.report.notes import notes
+from facetory.report.notes import footer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ DODGE = 0.12
 
 def ablation(measured: CellTable) -> tuple[Figure, list[dict[str, Any]]]:
     """A single row (Table II) becomes a dot plot of its columns; rows become places on the x axis."""
-    figure = drawing.sheet(6.4, 3.9 if len(measured.rows) > 1 else 2.4, notes(measured))
+    figure = drawing.sheet(6.4, 3.9 if len(measured.rows) > 1 else 2.4, footer(measured))
     axes = figure.subplots()
     drawn = _by_setting(axes, measured) if len(measured.rows) > 1 else _dots(axes, measured)
     if all(cell.value is None for cell in drawn):

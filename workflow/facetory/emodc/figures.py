@@ -14,7 +14,7 @@ from facetory.report import drawing
 from facetory.report.cells import Cell, CellTable, write_cells
 from facetory.report.drawing import PALETTE
 from facetory.report.layout import number
-from facetory.report.notes import notes
+from facetory.report.notes import footer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,7 @@ def fig5(measured: CellTable, counted: Mapping[tuple[str, str], Confusion]) -> t
     slots, variants = measured.columns, measured.rows
     cells = {(cell.row, cell.column): cell for cell in measured.cells}
     legend = "Above each matrix: mean class accuracy. In it: percent of the true class, 0 left blank."
-    figure = drawing.sheet(3 * len(variants), 3.05 * len(slots), [legend, *notes(measured)])
+    figure = drawing.sheet(3 * len(variants), 3.05 * len(slots), f"{legend} {footer(measured)}")
     panels = figure.subplots(len(slots), len(variants), squeeze=False)
     rows: Rows = []
     for i, slot in enumerate(slots):
@@ -114,7 +114,7 @@ def fig6(measured: CellTable) -> tuple[Figure, Rows]:
     A column a dataset; hollow markers are the values that the paper's text and tables give.
     """
     slots = list(dict.fromkeys(cell.slot for cell in measured.cells))
-    figure = drawing.sheet(3.1 * len(slots), 6.3, notes(measured))
+    figure = drawing.sheet(3.1 * len(slots), 6.3, footer(measured))
     panels = figure.subplots(2, len(slots), sharey="col", squeeze=False)
     letters = iter("abcdefghijklmnopqrstuvwxyz")
     rows: Rows = []

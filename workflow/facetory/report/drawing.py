@@ -61,12 +61,12 @@ def style() -> Iterator[None]:
         yield
 
 
-def sheet(width: float, height: float, sentences: Sequence[str]) -> Figure:
+def sheet(width: float, height: float, footer: str) -> Figure:
     """An empty figure (inches) with a footer of small print; its subplots keep clear of the footer."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    text = textwrap.fill(" ".join(sentences), int(width * FOOTER_WIDTH))
+    text = textwrap.fill(footer, int(width * FOOTER_WIDTH))
     below = FOOTER_LINE * (text.count("\n") + 1) + 0.1
     figure = Figure((width, height + below), layout="constrained")
     FigureCanvasAgg(figure)
@@ -170,7 +170,7 @@ def not_run(axes: Axes, reason: str, width: int = 34) -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    text = "not run\n\n" + "\n".join(textwrap.wrap(reason, width))
+    text = "not run\n\n" + "\n".join(textwrap.wrap(reason, width, break_long_words=False))
     axes.text(
         0.5,
         0.5,

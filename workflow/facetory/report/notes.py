@@ -27,20 +27,29 @@ MEANINGS: dict[Status, str] = {
 LONGEST_LIST = 6
 
 
-def notes(table: CellTable) -> list[str]:
-    """Sentences in a fixed order; each says one thing, and those with nothing to say are left out."""
+def opening(table: CellTable) -> str:
+    """What must be read before the numbers: the scale, and which datasets stand in."""
+    stand_ins = _list("Stand-ins, whose numbers are not the paper's:", map(_stand_in, table.cells))
+    return f"Scale {table.scale}, reading {table.reading}. {stand_ins}".strip()
+
+
+def small_print(table: CellTable) -> str:
+    """Timesteps and budgets that really ran, samples, seeds and the kind of interval."""
     cells = table.cells
     measured = [cell for cell in cells if cell.value is not None]
     sentences = [
-        f"Scale {table.scale}, reading {table.reading}.",
-        _list("Stand-ins, whose numbers are not the paper's:", map(_stand_in, cells)),
         _list("Timesteps:", map(_timesteps, cells)),
         budgets(measured),
         _list("Samples:", map(_samples, measured)),
         _list("Seeds:", (str(seed) for cell in measured for seed in cell.seeds)),
         "Intervals: 95 %, bootstrap over people." if any(c.ci_low is not None for c in cells) else "",
     ]
-    return [sentence for sentence in sentences if sentence]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def footer(table: CellTable) -> str:
+    """All of it, for the foot of a figure."""
+    return f"{opening(table)} {small_print(table)}".strip()
 
 
 def legend(table: CellTable) -> list[tuple[Status, str, str]]:
@@ -86,25 +95,28 @@ def _timesteps(cell: Cell) -> str:
 
 def budgets(cells: list[Cell]) -> str:
     """What the runs had: first what all of them share, then what each slot's runs had besides."""
-    held = [cell for cell in cells if cell.budget]
-    if not held:
-        return ""
-    every = {key: value for cell in held for key, value in cell.budget.items()}
+    had: dict[str, dict[str, list[object]]] = {}
+    for cell in cells:
+        of_slot = had.setdefault(cell.slot_title or cell.slot or "", {})
+        for key, value in cell.budget.items():
+            values = of_slot.setdefault(key, [])
+            values += [] if value in values else [value]
+    slots = [of_slot for of_slot in had.values() if of_slot]
     shared = {
-        key: value
-        for key, value in every.items()
-        if all(cell.budget.get(key, value) == value for cell in held)
+        key: values
+        for key, values in (slots[0] if slots else {}).items()
+        if all(of_slot.get(key, values) == values for of_slot in slots)
     }
-    own: dict[str, dict[str, object]] = {}
-    for cell in held:
-        rest = {key: value for key, value in cell.budget.items() if key not in shared}
-        own.setdefault(cell.slot_title or cell.slot or "", {}).update(rest)
+    own = {
+        slot: {key: values for key, values in of_slot.items() if key not in shared}
+        for slot, of_slot in had.items()
+    }
     parts = [_listed(shared), *(f"{slot}: {_listed(rest)}" for slot, rest in own.items() if rest)]
-    return f"Budget: {'; '.join(part for part in parts if part)}."
+    return f"Budget: {'; '.join(part for part in parts if part)}." if slots else ""
 
 
-def _listed(budget: Mapping[str, object]) -> str:
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in budget.items())
+def _listed(budget: Mapping[str, list[object]]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {' or '.join(map(str, v))}" for key, v in budget.items())
 
 
 def _samples(cell: Cell) -> str:

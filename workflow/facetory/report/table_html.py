@@ -7,7 +7,7 @@ from html import escape
 from facetory.report.cells import Cell, CellTable
 from facetory.report.labels import as_html
 from facetory.report.layout import heading, interval, lines, number
-from facetory.report.notes import MEANINGS, SYMBOLS, legend, notes, reasons, sentence
+from facetory.report.notes import MEANINGS, SYMBOLS, legend, opening, reasons, sentence, small_print
 
 # Okabe-Ito, darkened where needed to reach 4.5:1 on white; each status also has its own symbol.
 STYLE = """
@@ -37,7 +37,7 @@ def table_html(table: CellTable) -> str:
     labels = dict(zip(frame.columns, [*table.stub, *table.columns], strict=True))
     made = (
         GT(frame, id="cells", rowname_col=stub[0])
-        .tab_header(title=html(as_html(heading(table))), subtitle=html(escape(" ".join(notes(table)[:2]))))
+        .tab_header(title=html(as_html(heading(table))), subtitle=html(escape(opening(table))))
         .tab_stubhead(html(as_html(table.stub[0])))
         .cols_label({name: html(as_html(label)) for name, label in labels.items() if name != stub[0]})
         .cols_align("left", columns=[*stub[1:], *columns])
@@ -64,7 +64,9 @@ def _cell(cell: Cell | None, letters: dict[str, str]) -> str:
         f'<span class="{cell.status}" title="{escape(MEANINGS[cell.status])}">{SYMBOLS[cell.status]}</span>'
     )
     letter = f'<sup title="{escape(cell.reason)}">{letters[cell.reason]}</sup>' if cell.reason else ""
-    value = f"{mark} {number(cell.value) if cell.value is not None else MEANINGS[cell.status]}{letter}"
+    value = (
+        f"{mark} {number(cell.value) if cell.value is not None else cell.status.replace('_', ' ')}{letter}"
+    )
     published = f"<br><small>paper {number(cell.published)}</small>"
     return f"<b>{value}</b> <small>{interval(cell)}</small>{published}"
 
@@ -75,4 +77,4 @@ def _source_notes(table: CellTable, letters: dict[str, str]) -> list[str]:
         for status, symbol, meaning in legend(table)
     )
     why = [f"<sup>{letter}</sup> {escape(sentence(reason))}" for reason, letter in letters.items()]
-    return [marks, *why, escape(" ".join(notes(table)[2:]))]
+    return [marks, *why, escape(small_print(table))]

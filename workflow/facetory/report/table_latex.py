@@ -5,7 +5,7 @@ from __future__ import annotations
 from facetory.report.cells import Cell, CellTable, Status
 from facetory.report.labels import as_latex, plain_latex
 from facetory.report.layout import heading, interval, lines, number
-from facetory.report.notes import MEANINGS, legend, notes, reasons, sentence
+from facetory.report.notes import legend, opening, reasons, sentence, small_print
 
 MARKS: dict[Status, str] = {
     "reproduced": r"$\bullet$",
@@ -35,7 +35,7 @@ def table_latex(table: CellTable) -> str:
             f"% {table.table}: needs \\usepackage{{booktabs}}.",
             r"\begin{table*}",
             r"\centering\footnotesize\setlength{\tabcolsep}{2pt}",
-            f"\\caption{{{as_latex(heading(table))}. {plain_latex(' '.join(notes(table)[:2]))}}}",
+            f"\\caption{{{as_latex(heading(table))}. {plain_latex(opening(table))}}}",
             f"\\label{{tab:{table.table}}}",
             f"\\begin{{tabular}}{{@{{}}{'l' * stubs}{'rl' * len(columns)}@{{}}}}",
             r"\toprule",
@@ -64,7 +64,7 @@ def _pair(cell: Cell | None, letters: dict[str, str]) -> tuple[str, str]:
     if cell is None:
         return "", ""
     letter = f"\\textsuperscript{{{letters[cell.reason]}}}" if cell.reason else ""
-    value = number(cell.value) if cell.value is not None else MEANINGS[cell.status]
+    value = number(cell.value) if cell.value is not None else cell.status.replace("_", " ")
     here = f"{MARKS[cell.status]}~{plain_latex(value)}{letter}"
     small = f" {{\\tiny {interval(cell)}}}" if interval(cell) else ""
     return plain_latex(number(cell.published)), here + small
@@ -75,6 +75,4 @@ def _notes(table: CellTable, letters: dict[str, str]) -> list[str]:
     why = [
         f"\\textsuperscript{{{letter}}}~{plain_latex(sentence(reason))}" for reason, letter in letters.items()
     ]
-    return [
-        f"{text}\\par" for text in ["; ".join(marks) + ".", *why, plain_latex(" ".join(notes(table)[2:]))]
-    ]
+    return [f"{text}\\par" for text in ["; ".join(marks) + ".", *why, plain_latex(small_print(table))]]
