@@ -15,12 +15,12 @@ app = typer.Typer(no_args_is_help=True, help="The latent-diffusion backbones.")
 @app.command()
 def pack(
     faces: Annotated[
-        Path, typer.Option(help="Folder of aligned faces (ledger.csv) or of renders (index.csv).")
+        Path, typer.Option(help="Aligned faces or renders: a folder, its ledger.csv or index.csv.")
     ],
     output: Annotated[Path, typer.Option(help="The packed safetensors file.")],
     px: Annotated[int, typer.Option(help="Side of the packed images.")] = 64,
     quality: Annotated[int, typer.Option(help="JPEG quality.")] = 95,
-    most_captions: Annotated[int, typer.Option(help="Distinct captions kept.")] = 800,
+    most_captions: Annotated[int, typer.Option(help="Distinct captions kept.")] = 1000,
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
 ) -> None:
     """Pack small images, captions and their tokens into one file for pretraining."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,11 +23,15 @@ HELD_OUT = 50
 
 
 class Packed(NamedTuple):
-    """An unpacked data set.  ``caption`` indexes ``tokens``; its last row is the null prompt."""
+    """An unpacked data set.
+
+    ``caption`` holds two rows of ``tokens`` an image: who it shows, and how it was taken.  The last row of
+    ``tokens`` is the null prompt.
+    """
 
     sample_ids: list[str]
     images: np.ndarray  # uint8, (n, 3, px, px)
-    caption: np.ndarray  # int64, (n,)
+    caption: np.ndarray  # int64, (n, 2)
     captions: list[str]
     tokens: Tensor  # float16, (captions + 1, length, width)
     held_out: np.ndarray  # bool, (n,)
@@ -37,14 +42,14 @@ def pack(
     output: Path | str,
     px: int,
     quality: int = 95,
-    most_captions: int = 800,
+    most_captions: int = 1000,
     split: str | None = None,
 ) -> dict[str, Any]:
     """Pack a folder of aligned faces (by ledger.csv) or of renders (by index.csv) into one file.
 
-    Images are resized to (px, px) and stored as JPEG without chroma subsampling.  Captions lose their last
-    clauses until each fits the text encoder and no more than ``most_captions`` distinct ones are left.
-    Returns counts.
+    Images are resized to (px, px) and stored as JPEG without chroma subsampling.  Each caption
+    is split into two (`halves`), which lose clauses until they fit the text encoder and no more than
+    ``most_captions`` distinct ones are left.  Returns counts.
     """
     from PIL import Image
 
@@ -52,7 +57,8 @@ def pack(
     from facetory.diffusion.text import LENGTH, NULL, embed, token_count
 
     rows = [row for row in _rows(Path(faces)) if split is None or row["split"] == split]
-    texts = shortened([row["caption"] for row in rows], LENGTH["minilm"], most_captions, token_count)
+    both = [half for row in rows for half in halves(row["caption"])]
+    texts = merged(fitted(both, LENGTH["minilm"], token_count), most_captions)
     captions = sorted(set(texts))
     number = {text: index for index, text in enumerate(captions)}
     files = []
@@ -66,7 +72,7 @@ def pack(
     tensors: dict[str, np.ndarray] = {
         "bytes": np.concatenate(files),
         "offsets": np.cumsum([0, *map(len, files)], dtype=np.int64),
-        "caption": np.array([number[text] for text in texts], dtype=np.int64),
+        "caption": np.array([number[text] for text in texts], dtype=np.int64).reshape(-1, 2),
         "tokens": embed([*captions, NULL], "minilm").numpy().astype(np.float16),
         "held_out": np.isin(people, distinct[: -(-len(distinct) // HELD_OUT)]),
     }
@@ -105,33 +111,57 @@ def unpack(path: Path | str) -> Packed:
     )
 
 
-def shortened(captions: Sequence[str], most_tokens: int, most_distinct: int, count: Any) -> list[str]:
-    """Captions without their last comma-separated clauses: first from those that are too long, then from all.
+def halves(caption: str) -> tuple[str, str]:
+    """ "A photo of a young man, lit from above, looking up." as "A photo of a young man." and
+    "A photo, lit from above, looking up.": far fewer distinct captions than their combinations."""
+    who, *scene = caption.rstrip(".").split(", ")
+    return f"{who}.", ", ".join(["A photo", *scene]) + "."
 
-    ``count`` maps prompts to their numbers of tokens.
-    """
-    distinct = sorted(set(captions))
-    short = {}
-    for caption in distinct:
-        clauses = caption.split(", ")
-        while len(clauses) > 1 and count([", ".join(clauses)])[0] > most_tokens:
-            clauses.pop()
-        short[caption] = clauses
-    longest = max(len(clauses) for clauses in short.values())
-    for kept in range(longest, 0, -1):
-        cut = {caption: ", ".join(clauses[:kept]) for caption, clauses in short.items()}
-        if len(set(cut.values())) <= most_distinct:
-            return [cut[caption] for caption in captions]
-    raise FacetoryError(
-        f"pack: more than {most_distinct} distinct captions remain when only their first clauses are kept. "
-        "Compose captions from fewer attributes, the most telling first."
-    )
+
+def fitted(captions: Sequence[str], most_tokens: int, count: Callable[[list[str]], list[int]]) -> list[str]:
+    """Captions that lost their last clauses as far as it takes to fit; ``count`` counts tokens."""
+    short = {caption: caption for caption in set(captions)}
+    counted = zip(short, count(list(short)), strict=True)
+    while long := [caption for caption, tokens in counted if tokens > most_tokens]:
+        for caption in long:
+            short[caption] = without_last_clause(short[caption])
+        counted = zip(long, count([short[caption] for caption in long]), strict=True)
+    return [short[caption] for caption in captions]
+
+
+def merged(captions: Sequence[str], most: int) -> list[str]:
+    """Captions of which the rarest lost their last clauses until at most ``most`` distinct ones remain."""
+    now = {caption: caption for caption in captions}
+    number = Counter(captions)
+    while len(number) > most:
+        rarest = min((c for c in number if ", " in c), key=lambda c: (number[c], c), default=None)
+        if rarest is None:
+            raise FacetoryError(
+                f"pack: {len(number)} distinct first clauses, more than {most}. Compose captions of fewer "
+                "attributes, or raise the number of captions."
+            )
+        number[without_last_clause(rarest)] += number.pop(rarest)
+        now = {
+            caption: without_last_clause(text) if text == rarest else text for caption, text in now.items()
+        }
+    return [now[caption] for caption in captions]
+
+
+def without_last_clause(caption: str) -> str:
+    """The caption up to its last comma; one that has none is a `FacetoryError`."""
+    head, comma, _ = caption.rpartition(", ")
+    if not comma:
+        raise FacetoryError(
+            f"pack: the first clause of {caption!r} is too long for the text encoder. Shorten it."
+        )
+    return f"{head}."
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
-    """sample_id, split, person, caption and file of every image of a folder of faces or renders."""
+    """sample_id, split, person, caption and file of every image of a folder (or its list)."""
     from facetory.data.index import read_csv
 
+    folder = folder.parent if folder.is_file() else folder
     columns = ("sample_id", "split", "person", "caption")
     if (folder / "index.csv").exists():
         rows = [row | {"file": folder / row["image"]} for _, row in read_csv(folder / "index.csv", columns)]

@@ -24,7 +24,8 @@ class Denoising:
     """Predict the noise in latents from their captions (Ho et al. 2020, Eq. 14); one caption in ten is null.
 
     ``mean`` and ``logvar`` (n, 2, C, h, w) with the flips on axis 1, ``tokens`` (captions + 1, length, width)
-    with the null prompt last, ``caption`` int64 (n,) into them, ``keys`` int64 (n,): all on the device.
+    with the null prompt last, ``caption`` int64 (n, 2) into them (a step takes
+    one of the two), ``keys`` int64 (n,): all on the device.
     """
 
     def __init__(
@@ -67,10 +68,11 @@ class Denoising:
         They stay outside of what is compiled: inductor does not keep the generator's wrapping products.
         """
         keys = self.keys[rows]
-        choices = randomness.uniform(self.streams["choices"], keys, step, 3)
+        choices = randomness.uniform(self.streams["choices"], keys, step, 4)
         flip = (choices[:, 0] < 0.5).long()
+        half = (choices[:, 3] < 0.5).long()
         timestep = (choices[:, 1] * len(self.alpha_bar)).long()
-        caption = torch.where(choices[:, 2] < NULL_CAPTION, len(self.tokens) - 1, self.caption[rows])
+        caption = torch.where(choices[:, 2] < NULL_CAPTION, len(self.tokens) - 1, self.caption[rows, half])
         mean, logvar = self.mean[rows, flip], self.logvar[rows, flip]
         draws = randomness.normal(self.streams["noise"], keys, step, 2 * mean[0].numel())
         spread, noise = (draw.reshape(mean.shape) for draw in draws.chunk(2, 1))
@@ -91,7 +93,7 @@ class Denoising:
             noise = randomness.normal(self.streams["validation"], self.keys[rows], index, latents[0].numel())
             timestep = torch.full((len(rows),), index, device=latents.device)
             for name, tokens in (
-                ("error", self.tokens[self.caption[rows]]),
+                ("error", self.tokens[self.caption[rows, 0]]),
                 ("error_null", self.tokens[-1:].expand(len(rows), -1, -1)),
             ):
                 error = self._error(latents, noise.reshape(latents.shape), timestep, tokens)
