@@ -95,4 +95,5 @@ def pretrain(
         settings, Place(packed, folder, checkpoints, device, on_gpu if compiled is None else compiled)
     )
     for part in ("vae", "unet"):
-        print(part, {k: v for k, v in record[part].items() if k != "last"})
+        if part in record:
+            print(part, {k: v for k, v in record[part].items() if k != "last"})

@@ -67,11 +67,11 @@ def pretrain(settings: Pretraining, place: Place) -> dict[str, Any]:
         if settings.unet.steps:
             train_unet(settings, place, data)
         snapshot.save_scheduler(place.folder)
-        record["vae"], record["unet"] = (
-            read_json(place.folder / p / "training.json") for p in ("vae", "unet")
-        )
-        write_text(place.folder / "README.md", card(record))
-        record["status"] = "trained"
+        trained = [part for part in ("vae", "unet") if (place.folder / part / "training.json").exists()]
+        record |= {part: read_json(place.folder / part / "training.json") for part in trained}
+        record["status"] = "trained" if len(trained) == 2 else f"only the {trained[0]} is trained"
+        if len(trained) == 2:
+            write_text(place.folder / "README.md", card(record))
         record["sha256"] = snapshot.hashes(place.folder)
     return record
 
