@@ -8,7 +8,7 @@ from facetory.emodc.grids import (
     union,
 )
 from facetory.pipeline.files import FacetoryError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -21,6 +21,7 @@ def test_grids_of_the_reference_code():
     assert grid(1000) == tuple(range(1000))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 1000))
 def test_a_grid_has_that_many_timesteps(steps):
     assert len(set(grid(steps))) == steps

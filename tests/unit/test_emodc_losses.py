@@ -2,7 +2,7 @@ import pytest
 import torch
 from emodc_street import train_spec
 from facetory.emodc.losses import amdit, base, codit, fmdit, objective, prompts_needed
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ERROR = st.floats(0, 4, width=32)
@@ -20,6 +20,7 @@ def test_hand_values():
     assert amdit(d_p, d_n, d_nn, 0.1).tolist() == pytest.approx([0.15, 0.0])
 
 
+@settings(deadline=None)
 @given(ERROR, ERROR, st.floats(1e-4, 0.5))
 def test_amdit_on_the_positive_prompt_is_one_scaled_difference(p, n, alpha):
     d_p, d_n = errors([p], [n])
@@ -27,6 +28,7 @@ def test_amdit_on_the_positive_prompt_is_one_scaled_difference(p, n, alpha):
     assert loss.item() == pytest.approx(max((1 + alpha) * p - n, 0), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(ERROR, ERROR, st.floats(1e-4, 0.5))
 def test_inactive_samples_have_no_gradient_and_active_ones_the_equation_s(p, n, alpha):
     d_p, d_n = errors([p], [n])
@@ -38,6 +40,7 @@ def test_inactive_samples_have_no_gradient_and_active_ones_the_equation_s(p, n, 
         assert (d_p.grad.item(), d_n.grad.item()) == (pytest.approx(1 + alpha), -1)
 
 
+@settings(deadline=None)
 @given(ERROR, ERROR)
 def test_codit_tends_to_base(p, n):
     d_p, d_n = errors([p], [n])
@@ -45,6 +48,7 @@ def test_codit_tends_to_base(p, n):
     assert codit(d_p, d_n, 1e-9).item() == pytest.approx(p, abs=1e-8)
 
 
+@settings(deadline=None)
 @given(ERROR, ERROR, ERROR, st.floats(1e-4, 0.5))
 def test_a_constant_non_negative_error_is_a_fixed_margin(p, n, nn, alpha):
     d_p, d_n, d_nn = errors([p], [n], [nn])

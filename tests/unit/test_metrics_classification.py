@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from facetory.metrics.classification import accuracy, confusion_matrix, mean_class_accuracy, row_normalised
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, recall_score
 
@@ -30,6 +30,7 @@ def test_a_class_that_does_not_occur_has_no_recall():
     np.testing.assert_allclose(rows[[0, 1, 3]].sum(axis=1), 1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
 def test_scores_agree_with_scikit_learn(pairs):
     labels, predictions = np.array(pairs).T
