@@ -1,4 +1,4 @@
-"""facetory backbone: pack, pretrain, fetch."""
+"""`facetory backbone`: place or fetch published weights; pack renders and pretrain the demo's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,35 @@ from facetory.pipeline.spec import Precision
 app = typer.Typer(no_args_is_help=True, help="The latent-diffusion backbones.")
 
 
-@app.command()
+DataRoot = Annotated[Path, typer.Option("--data-root", help="Where the user places data and weights.")]
+
+
+@app.command("place")
+def place(
+    spec: Annotated[str, typer.Option(help="The backbone's spec as JSON.")],
+    data_root: DataRoot,
+    manifest: Annotated[Path, typer.Option(help="The manifest to write.")],
+) -> None:
+    """Check a backbone's weights against their hashes and record where they lie."""
+    from facetory.diffusion.place import place as run
+    from facetory.pipeline.spec import BackboneSpec
+
+    run(BackboneSpec.parse(spec), data_root, manifest)
+
+
+@app.command("fetch")
+def fetch(
+    name: Annotated[str, typer.Argument(help="A name of diffusion/backbones.yaml, such as sd21-base.")],
+    data_root: DataRoot = Path("data"),
+) -> None:
+    """Download a backbone's snapshot, in full precision, from its source or a mirror."""
+    from facetory.diffusion.catalogue import backbone
+    from facetory.diffusion.place import fetch as run
+
+    print(run(backbone(name), data_root))
+
+
+@app.command("pack")
 def pack(
     faces: Annotated[
         Path, typer.Option(help="Aligned faces or renders: a folder, its ledger.csv or index.csv.")
@@ -30,7 +58,7 @@ def pack(
         print(f"{name}: {value}")
 
 
-@app.command()
+@app.command("pretrain")
 def pretrain(
     packed: Annotated[Path, typer.Option(help="File written by `facetory backbone pack`.")],
     folder: Annotated[Path, typer.Option(help="Snapshot folder to write.")],
@@ -55,14 +83,13 @@ def pretrain(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Pretrain the demo's backbone: autoencoder, then UNet."""
-    import torch
-
     from facetory.diffusion.pretrain import Place, Pretraining
     from facetory.diffusion.pretrain import pretrain as run
+    from facetory.pipeline.gpu import lease, visible_gpus
     from facetory.training.loop import Schedule
 
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    on_gpu = device.startswith("cuda")
+    on_gpu = bool(visible_gpus()) if device == "auto" else device == "cuda"
+    compiled = on_gpu if compiled is None else compiled
     shares = (vae_share if unet_steps else 1.0, 1 - vae_share if vae_steps else 1.0)
 
     def schedule(steps: int, batch_size: int, lr: float, share: float) -> Schedule:
@@ -91,9 +118,8 @@ def pretrain(
         seed,
     )
     checkpoints = checkpoints or folder.with_name(folder.name + ".checkpoints")
-    record = run(
-        settings, Place(packed, folder, checkpoints, device, on_gpu if compiled is None else compiled)
-    )
+    with lease(int(on_gpu)):
+        record = run(settings, Place(packed, folder, checkpoints, "cuda" if on_gpu else "cpu", compiled))
     for part in ("vae", "unet"):
         if part in record:
             print(part, {k: v for k, v in record[part].items() if k != "last"})
