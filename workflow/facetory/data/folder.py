@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from facetory.data import labels
@@ -33,23 +32,26 @@ def read(entry: Entry, source: Path, folder: Path, choose: Choose) -> Listing:
     is a `FacetoryError`.  Without split folders, the same `TEST_FRACTION` of every class becomes the test
     split, drawn by image, so one person may be in both splits; the manifest says so.
     """
+    depth = 1 if _has_split_folders(source) else 0
     found, ledger = [], []
-    for split, class_folder in _class_folders(source):
-        label = labels.class_of(class_folder.name, entry.labels, str(class_folder))
-        for path in sorted(class_folder.rglob("*")):
-            name = str(path.relative_to(source))
-            if path.is_dir():
-                continue
-            if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
-                ledger.append(Odd("", name, f"{path.suffix or path.name!r} is no image's suffix", "left out"))
-                continue
-            found.append(Found(Sample(_sample_id(name), split, label, "", str(path.absolute())), name))
+    for path in sorted(path for path in source.rglob("*") if not path.is_dir()):
+        place = path.relative_to(source)
+        problem = _no_sample(place, depth)
+        if problem:
+            ledger.append(Odd("", str(place), problem, "left out"))
+            continue
+        split = SPLITS[place.parts[0].lower()] if depth else ""
+        label = labels.class_of(
+            place.parts[depth], entry.labels, str(source / Path(*place.parts[: depth + 1]))
+        )
+        sample = Sample(_sample_id(str(place)), split, label, "", str(path.absolute()))
+        found.append(Found(sample, str(place)))
     _check_names(found, entry.name)
     if not found:
         raise FacetoryError(f"{source}: no images in its class folders. Put a folder per class there.")
     classes = labels.family_of((item.sample.label for item in found), str(source))
     notes: dict[str, object] = {"splits": "as the folders say"}
-    if not found[0].sample.split:
+    if not depth:
         found = _split(found, entry.name)
         notes = {
             "splits": f"{TEST_FRACTION:.0%} of each class for test, by image; people may be in both splits"
@@ -57,21 +59,28 @@ def read(entry: Entry, source: Path, folder: Path, choose: Choose) -> Listing:
     return Listing(choose(found), classes, ledger, [], notes)
 
 
-def _class_folders(source: Path) -> Iterator[tuple[str, Path]]:
-    folders = sorted(path for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
-    splits = [path for path in folders if path.name.lower() in SPLITS]
-    others = [path.name for path in folders if path.name.lower() not in SPLITS]
-    if splits and others:
+def _has_split_folders(source: Path) -> bool:
+    folders = sorted(
+        path.name for path in source.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+    splits = [name for name in folders if name.lower() in SPLITS]
+    if splits and len(splits) < len(folders):
         raise FacetoryError(
-            f"{source}: {', '.join(others)} stand beside {', '.join(path.name for path in splits)}. "
-            "Put class folders either below train/, validation/ and test/, or directly there."
+            f"{source}: {', '.join(name for name in folders if name not in splits)} stand beside "
+            f"{', '.join(splits)}. Put class folders either below train/, validation/ and test/, or there."
         )
-    if not splits:
-        yield from (("", path) for path in folders)
-    for split in splits:
-        for path in sorted(split.iterdir()):
-            if path.is_dir() and not path.name.startswith("."):
-                yield SPLITS[split.name.lower()], path
+    return bool(splits)
+
+
+def _no_sample(place: Path, depth: int) -> str | None:
+    """Why a file is no sample, or None; ``depth`` is that of the class folders."""
+    if any(part.startswith(".") for part in place.parts):
+        return "hidden"
+    if len(place.parts) < depth + 2:
+        return "in no class folder"
+    if place.suffix.lower() not in IMAGE_SUFFIXES:
+        return f"{place.suffix or place.name!r} is no image's suffix"
+    return None
 
 
 def _sample_id(name: str) -> str:
