@@ -67,10 +67,14 @@ def align(
         raise FacetoryError("faces: align_px, processes and threads must be at least 1, margin at least 0.")
     index_csv, folder = Path(index_csv), Path(folder)
     settings = crop.Alignment(align_px, margin, selection, min_probability, detection)
+    jobs = [
+        Job(sample, image_path(index_csv, sample), folder / "images" / f"{sample.sample_id}.png")
+        for sample in read_index(index_csv)
+    ]
     signature = _signature(settings)
     spec = {**settings._asdict(), "detection": detection._asdict()}
     with manifest(folder / "manifest.json", "faces", spec, ["faces.align"], [index_csv]) as record:
-        ledger = _faces(index_csv, folder, settings, signature, processes, threads)
+        ledger = _faces(jobs, folder, settings, signature, processes, threads)
         record |= {
             "status": "aligned",
             "samples": len(ledger),
@@ -82,12 +86,14 @@ def align(
 
 
 def _faces(
-    index_csv: Path, folder: Path, settings: crop.Alignment, signature: str, processes: int, threads: int
+    jobs: Sequence[Job],
+    folder: Path,
+    settings: crop.Alignment,
+    signature: str,
+    processes: int,
+    threads: int,
 ) -> list[Row]:
-    jobs = [
-        Job(sample, image_path(index_csv, sample), folder / "images" / f"{sample.sample_id}.png")
-        for sample in read_index(index_csv)
-    ]
+    """Make the faces that are not there yet and write ledger and contact sheet; returns the ledger's rows."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     part = _part(folder, signature)
     earlier = {row["sample_id"]: row for row in _earlier_rows(folder, part, signature)}

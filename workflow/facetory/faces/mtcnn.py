@@ -93,7 +93,7 @@ def torchvision_works() -> bool:
     try:
         importlib.import_module("torchvision.ops")
         importlib.import_module("torchvision.transforms")
-    except (ImportError, RuntimeError):
+    except (ImportError, RuntimeError, AttributeError):
         _forget_torchvision()
         return False
     return True
