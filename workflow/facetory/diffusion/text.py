@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LENGTH = {"minilm": 24, "clip": 77}
-WIDTH = {"minilm": 384, "clip": 1024}
 MINILM_STD = 0.405
 """Standard deviation of MiniLM's last hidden states over the tokens of expression prompts and captions."""
 NULL = ""

@@ -1,0 +1,53 @@
+"""One real training step through a UNet of Stable Diffusion 2.1's size, with random weights, on the CPU."""
+
+import pytest
+import torch
+from facetory.diffusion import lora
+from facetory.diffusion.architecture import new_unet, new_vae
+
+
+def test_the_autoencoder_is_stable_diffusions():
+    with torch.device("meta"):
+        vae = new_vae("sd21")
+        latents = vae.encode(torch.zeros(1, 3, 256, 256)).latent_dist.mean
+    assert sum(weight.numel() for weight in vae.parameters()) == 83_653_863
+    assert latents.shape == (1, 4, 32, 32) and vae.config.scaling_factor == 0.18215
+
+
+@pytest.mark.slow
+def test_one_step_at_full_size():
+    """Forward and backward in bfloat16 on 32² latents: every adapter, and nothing else, gets a gradient."""
+    with torch.device("meta"):
+        unet = new_unet("sd21").bfloat16()
+    unet.to_empty(device="cpu")
+    fill(unet)
+    trainable = lora.inject(unet, rank=16, alpha=16)
+    for weight in trainable.values():
+        weight.data = weight.data.bfloat16()
+    latents, noise = torch.randn(2, 1, 4, 32, 32, dtype=torch.bfloat16)
+    tokens = torch.randn(1, 77, 1024, dtype=torch.bfloat16)
+    optimizer = torch.optim.AdamW(trainable.values(), lr=1e-3)
+    before = {name: weight.detach().clone() for name, weight in trainable.items()}
+    loss = (unet(latents, torch.tensor([400]), tokens).sample - noise).float().square().mean()
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(weight.grad is None for weight in unet.parameters() if not weight.requires_grad)
+    moved = {name for name, weight in trainable.items() if bool(weight.grad.any())}
+    assert moved == {name for name in trainable if "lora_B" in name}  # A's gradient is zero while B is
+    optimizer.step()
+    assert {n for n, w in trainable.items() if "lora_B" in n and not torch.equal(w, before[n])} == moved
+
+
+def fill(unet):
+    """Weights of the right scale from one small random block: drawing 866 million numbers takes longer."""
+    block = torch.randn(1 << 20, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with torch.no_grad():
+        for weight in unet.parameters():
+            if weight.ndim == 1:
+                weight.fill_(1.0)
+                continue
+            flat = weight.view(-1)
+            for first in range(0, len(flat), len(block)):
+                part = flat[first : first + len(block)]
+                part.copy_(block[: len(part)])
+            weight.mul_(weight[0].numel() ** -0.5)
