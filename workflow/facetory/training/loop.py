@@ -6,9 +6,6 @@ undisturbed run, bit for bit on the CPU: batches, draws and learning rates are f
 
 from __future__ import annotations
 
-import sys
-import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,9 +13,9 @@ import numpy as np
 
 from facetory.pipeline import randomness
 from facetory.pipeline.files import FacetoryError
-from facetory.training import checkpoints as store
 from facetory.training import progress
 from facetory.training.schedule import Schedule, batch_positions, learning_rate_factor, time_is_up
+from facetory.training.state import State
 from facetory.training.watch import TrainingDiverged, Watch
 
 __all__ = ["Schedule", "Task", "TrainingDiverged", "named_weights", "train"]
@@ -75,39 +72,28 @@ def train(
 
     folder, checkpoints = Path(folder), Path(checkpoints)
     folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "progress.jsonl"
     if schedule.threads:
         torch.set_num_threads(schedule.threads)
     accelerator = _accelerator(schedule, device)
     modules = task.modules()
     weights = named_weights(modules)
     optimizer, inner = _optimizer(task, schedule, accelerator)
+    state = State(weights, inner, Watch(schedule), bool(schedule.ema), accelerator.scaler)
+    start = step = state.restore(checkpoints, key, name)
+    progress.truncate(log, start)
     for weight in weights.values():
         weight.grad = torch.zeros_like(weight)
-    ema = {n: w.detach().clone() for n, w in weights.items()} if schedule.ema else {}
-
-    say = lambda text: print(f"{name}: {text}", file=sys.stderr, flush=True)  # noqa: E731
-    watch = Watch(schedule)
-    start, seconds_before = 0, 0.0
-    if saved := store.newest(checkpoints, key, say):
-        start, tensors, position = saved
-        _restore(tensors, weights, inner, ema)
-        watch.restore(position["watch"])
-        seconds_before = position["seconds"]
-        if accelerator.scaler is not None and position["scaler"]:
-            accelerator.scaler.load_state_dict(position["scaler"])
-        say(f"going on from step {start} of {schedule.steps}")
-    progress.truncate(folder / "progress.jsonl", start)
-
-    began = time.monotonic()
-    elapsed = lambda: seconds_before + time.monotonic() - began  # noqa: E731
-    spent, step, last = elapsed(), start, {}
     for module in modules.values():
         module.train()
-    with ExitStack() as stack:
-        show = stack.enter_context(progress.shown(name, start, schedule.steps))
-        write = stack.enter_context(progress.board(folder / "tensorboard" if tensorboard else None, start))
-        while step < schedule.steps and not time_is_up(schedule, spent):
-            factor = learning_rate_factor(schedule, step, spent)
+
+    with (
+        progress.shown(name, start, schedule.steps) as show,
+        progress.board(folder / "tensorboard" if tensorboard else None, start) as write,
+    ):
+        ended = step >= schedule.steps or time_is_up(schedule, state.seconds)
+        while not ended:
+            factor = learning_rate_factor(schedule, step, state.seconds)
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * factor
             torch.manual_seed(randomness.stream_key(schedule.seed, "torch", step) >> 1)
@@ -116,51 +102,39 @@ def train(
                 with accelerator.accumulate(*modules.values()):
                     with accelerator.autocast():
                         loss, numbers = task.loss(part, step)
-                    if loss.requires_grad:
-                        accelerator.backward(loss)
+                    state.watch.note(step, {"loss": loss.detach(), **numbers})
+                    accelerator.backward(loss if loss.requires_grad else _with_gradient_zero(loss, weights))
                     if accelerator.sync_gradients and schedule.clip:
                         accelerator.clip_grad_norm_(list(weights.values()), schedule.clip)
                     optimizer.step()
                     optimizer.zero_grad(set_to_none=False)
-                watch.note(step, {"loss": loss.detach(), **numbers})
-            if ema:
-                _update_ema(ema, weights, schedule.ema, step)
+            state.update_ema(schedule.ema, step)
             step += 1
 
-            logs = step % schedule.log_every == 0 or step == schedule.steps
-            saves = step % schedule.checkpoint_every == 0 or step == schedule.steps
-            if logs or saves:
-                watch.look()
-                spent = elapsed()
-            if logs:
-                means = watch.means()
-                last = {"step": step, **means, "lr": schedule.lr * factor, "seconds": round(spent, 3)}
-                progress.append(folder / "progress.jsonl", last)
+            if step % schedule.log_every == 0 or step == schedule.steps:
+                means = state.watch.means()
+                state.tick()
+                state.last = {"step": step, **means, "lr": schedule.lr * factor}
+                progress.append(log, state.last | {"seconds": round(state.seconds, 3)})
                 show(step, means)
                 write(step, {**means, "lr": schedule.lr * factor})
-            if schedule.validate_every and (step % schedule.validate_every == 0 or step == schedule.steps):
+            ended = step == schedule.steps or time_is_up(schedule, state.seconds)
+            if schedule.validate_every and (step % schedule.validate_every == 0 or ended):
                 scores = _validate(task, modules, step)
-                progress.append(folder / "progress.jsonl", {"step": step, "validation": scores})
+                progress.append(log, {"step": step, "validation": scores})
                 write(step, {f"validation/{what}": value for what, value in scores.items()})
-            if saves:
-                position = {
-                    "seconds": round(elapsed(), 3),
-                    "watch": watch.state(),
-                    "scaler": accelerator.scaler.state_dict() if accelerator.scaler is not None else None,
-                }
-                store.save(checkpoints, key, step, _tensors(weights, inner, ema), position)
-    watch.look()
-    with torch.no_grad():
-        for weight_name, mean in ema.items():
-            weights[weight_name].copy_(mean)
+            if step % schedule.checkpoint_every == 0 or ended:
+                state.tick()
+                state.save(checkpoints, key, step)
+    state.take_ema()
     for weight in weights.values():
         weight.grad = None
     return {
         "steps": step,
-        "seconds": round(elapsed(), 3),
         "samples": step * schedule.batch_size,
+        "seconds": round(state.seconds, 3),
         "resumed_from": start,
-        "last": last,
+        "last": state.last,
     }
 
 
@@ -211,46 +185,9 @@ def _optimizer(task: Task, schedule: Schedule, accelerator: Any) -> tuple[Any, t
     return accelerator.prepare(optimizer), optimizer
 
 
-def _tensors(
-    weights: dict[str, nn.Parameter], optimizer: torch.optim.AdamW, ema: dict[str, Tensor]
-) -> dict[str, Tensor]:
-    """All that training changes, by name: weights/…, ema/…, and the optimiser's state exp_avg/… and so on."""
-    tensors: dict[str, Tensor] = {f"weights/{name}": weight for name, weight in weights.items()}
-    tensors |= {f"ema/{name}": mean for name, mean in ema.items()}
-    for name, weight in weights.items():
-        tensors |= {f"{slot}/{name}": value for slot, value in optimizer.state[weight].items()}
-    return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-
-
-def _restore(
-    tensors: dict[str, Tensor],
-    weights: dict[str, nn.Parameter],
-    optimizer: torch.optim.AdamW,
-    ema: dict[str, Tensor],
-) -> None:
-    """Put a checkpoint's tensors back; the spec's hash has matched, so the names do."""
-    import torch
-
-    by_name = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    with torch.no_grad():
-        for full_name, tensor in tensors.items():
-            slot, name = full_name.split("/", 1)
-            if slot == "weights":
-                weights[name].copy_(tensor)
-            elif slot == "ema":
-                ema[name].copy_(tensor)
-            elif tensor.ndim:
-                optimizer.state[weights[name]][slot] = by_name[name].clone().copy_(tensor)
-            else:
-                optimizer.state[weights[name]][slot] = tensor.to(weights[name].device)
-
-
-def _update_ema(ema: dict[str, Tensor], weights: dict[str, nn.Parameter], decay: float, step: int) -> None:
-    import torch
-
-    decay = min(decay, (1 + step) / (10 + step))
-    with torch.no_grad():
-        torch._foreach_lerp_(list(ema.values()), [w.detach() for w in weights.values()], 1 - decay)
+def _with_gradient_zero(loss: Tensor, weights: dict[str, nn.Parameter]) -> Tensor:
+    """A loss that no weight entered (no active sample), tied to them all the same."""
+    return loss + 0 * next(iter(weights.values())).sum()
 
 
 def _validate(task: Task, modules: dict[str, nn.Module], step: int) -> dict[str, float]:

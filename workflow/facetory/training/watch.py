@@ -68,7 +68,8 @@ class Watch:
             )
 
     def means(self) -> dict[str, float]:
-        """The mean of each number over the window, which starts anew."""
+        """The mean of each number over the window, which starts anew; looks at what is pending first."""
+        self.look()
         keys = {key: None for numbers in self.window for key in numbers}
         columns = {key: [n[key] for n in self.window if key in n] for key in keys}
         self.window = []
