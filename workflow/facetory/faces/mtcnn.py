@@ -139,7 +139,10 @@ def facenet() -> Any:
 
 @lru_cache(maxsize=4)
 def _detector(thresholds: tuple[float, float, float], factor: float) -> Any:
-    return facenet().MTCNN(thresholds=list(thresholds), factor=factor, keep_all=True)
+    import torch
+
+    detector = facenet().MTCNN(thresholds=list(thresholds), factor=factor, keep_all=True)
+    return detector.to(memory_format=torch.channels_last)  # max-pooling is several times faster
 
 
 def find_faces(image: np.ndarray, settings: Detection, min_probability: float) -> Faces:
