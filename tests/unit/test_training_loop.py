@@ -191,6 +191,28 @@ def test_quiet_without_a_terminal(tmp_path, capsys):
     assert len(said) == 1 and said[0].startswith("training: step 12/12  loss ")
 
 
+def test_a_bar_on_a_terminal(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "120")
+    run(tmp_path, SHORT)
+    said = capsys.readouterr().err
+    assert "12/12" in said and "loss" in said and "largest" in said
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path):
+    first = run(tmp_path, SHORT)
+    second = run(tmp_path, SHORT)
+    assert not second.seen
+    assert torch.equal(first.network[0].weight, second.network[0].weight)
+
+
+def test_minutes_end_it_with_a_checkpoint(tmp_path):
+    schedule = Schedule(steps=100_000, batch_size=4, log_every=5, minutes=0.5 / 60, checkpoint_every=100_000)
+    task = run(tmp_path, schedule)
+    (left,) = checkpoints.found(tmp_path / "checkpoints")
+    assert left.name == f"step-{len(task.seen):08d}.safetensors" and len(task.seen) < 100_000
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
