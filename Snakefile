@@ -15,4 +15,26 @@ include: "workflow/rules/faces.smk"
 include: "workflow/rules/latents.smk"
 include: "workflow/rules/emodc.smk"
 include: "workflow/rules/tables.smk"
+
+
+rule all_tables:
+    """Every table of every paper, and the tables of the ablations."""
+    input:
+        table_files(TABLES),
+
+
+rule all_figures:
+    """Every figure of every paper, and the figures of the ablations."""
+    input:
+        figure_files(FIGURES),
+
+
+rule all:
+    """Every table and figure."""
+    default_target: True
+    input:
+        rules.all_tables.input,
+        rules.all_figures.input,
+
+
 include: "workflow/rules/report.smk"

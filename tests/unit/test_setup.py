@@ -54,6 +54,8 @@ def test_the_argument_plugin_moves_targets_and_leaves_other_lines_alone():
 
     typed = ["--cores", "8", "--resources", "gpu=2", "all_tables"]
     assert targets_first(typed) == ["all_tables", "--cores", "8", "--resources", "gpu=2"]
+    typed = ["--config", "scale=ci", "emodc_fig5", "--cores", "2"]
+    assert targets_first(typed) == ["emodc_fig5", "--config", "scale=ci", "--cores", "2"]
     for understood in (
         ["all_tables", "--cores", "8", "--resources", "gpu=2"],
         ["--cores", "8", "--resources", "gpu=2", "mem_mb=100", "--", "all_tables"],

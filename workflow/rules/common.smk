@@ -5,17 +5,22 @@ import json
 from pathlib import Path
 
 from facetory.cli.study import load_study
+from facetory.data.catalogue import entry, stage_modules
+from facetory.pipeline.config import check_device
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.provenance import code_of
 
 try:
     STUDY = load_study(config)
+    check_device(STUDY.settings)
 except FacetoryError as error:
     raise WorkflowError(str(error)) from None
 
 SETTINGS = STUDY.settings
 RESULTS = SETTINGS.name
-CONFIG = json.dumps(SETTINGS.config.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+CONFIG = json.dumps(
+    SETTINGS.config.model_dump(mode="json", exclude_defaults=True), sort_keys=True
+)
 TABLES = [name for name in STUDY.plans if "_fig" not in name]
 FIGURES = [name for name in STUDY.plans if "_fig" in name or "_ablation_" in name]
 
@@ -37,6 +42,11 @@ wildcard_constraints:
 def dataset_spec(wildcards):
     """Canonical request for a dataset's index."""
     return STUDY.datasets[wildcards.dataset].canonical()
+
+
+def dataset_code(wildcards):
+    """Hash of the code that makes a dataset's index."""
+    return code_of(*stage_modules(entry(wildcards.dataset, SETTINGS.config.datasets)))
 
 
 def faces_spec(wildcards):

@@ -7,14 +7,14 @@ rule index_dataset:
         manifest="results/{scale}/datasets/{dataset}/manifest.json",
     log:
         "results/{scale}/logs/index/{dataset}.log",
-    params:
-        spec=dataset_spec,
-        code=code_of("data.stage"),
-        folder="results/{scale}/datasets/{dataset}",
-        data_root=SETTINGS.config.data_root,
-    threads: workflow.cores
     conda:
         "../../envs/facetory.yaml"
+    threads: workflow.cores
+    params:
+        spec=dataset_spec,
+        code=dataset_code,
+        folder="results/{scale}/datasets/{dataset}",
+        data_root=SETTINGS.config.data_root,
     shell:
         "facetory data index --spec {params.spec:q} --folder {params.folder:q} "
         "--data-root {params.data_root:q} --processes {threads} > {log:q} 2>&1"

@@ -12,13 +12,19 @@ def train_inputs(wildcards):
 def evaluation_inputs(wildcards):
     """Latents, prompts, backbone and, unless it is the zero-shot model, the run."""
     spec, root = STUDY.evaluations[wildcards.evaluation], f"results/{wildcards.scale}"
-    folder = f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/{spec.corruption}"
+    folder = (
+        f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/{spec.corruption}"
+    )
     inputs = {
         "latents": f"{folder}/{spec.split}.safetensors",
         "text": f"{root}/text/{spec.backbone}/{spec.dataset}.safetensors",
         "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
     }
-    return {**inputs, "run": f"{root}/runs/{spec.train.id}/manifest.json"} if spec.train else inputs
+    return (
+        {**inputs, "run": f"{root}/runs/{spec.train.id}/manifest.json"}
+        if spec.train
+        else inputs
+    )
 
 
 def run_argument(wildcards, input):
@@ -35,16 +41,16 @@ rule train_emodc:
         progress="results/{scale}/runs/{run}/progress.jsonl",
     log:
         "results/{scale}/logs/train/{run}.log",
+    conda:
+        "../../envs/facetory.yaml"
+    threads: run_threads
+    resources:
+        gpu=run_gpus,
     params:
         spec=run_spec,
         code=code_of("emodc.train"),
         folder="results/{scale}/runs/{run}",
         checkpoints="results/{scale}/checkpoints/{run}",
-    threads: run_threads
-    resources:
-        gpu=run_gpus,
-    conda:
-        "../../envs/facetory.yaml"
     shell:
         "facetory emodc train --spec {params.spec:q} --latents {input.latents:q} --text {input.text:q} "
         "--backbone {input.backbone:q} --folder {params.folder:q} --checkpoints {params.checkpoints:q} "
@@ -59,16 +65,16 @@ rule evaluate_emodc:
         manifest="results/{scale}/evaluations/{evaluation}/manifest.json",
     log:
         "results/{scale}/logs/evaluate/{evaluation}.log",
+    conda:
+        "../../envs/facetory.yaml"
+    threads: evaluation_threads
+    resources:
+        gpu=evaluation_gpus,
     params:
         spec=evaluation_spec,
         code=code_of("emodc.evaluate"),
         folder="results/{scale}/evaluations/{evaluation}",
         run=run_argument,
-    threads: evaluation_threads
-    resources:
-        gpu=evaluation_gpus,
-    conda:
-        "../../envs/facetory.yaml"
     shell:
         "facetory emodc evaluate --spec {params.spec:q} {params.run} --latents {input.latents:q} "
         "--text {input.text:q} --backbone {input.backbone:q} --folder {params.folder:q} > {log:q} 2>&1"

@@ -15,13 +15,13 @@ rule align_faces:
         manifest="results/{scale}/faces/{dataset}/manifest.json",
     log:
         "results/{scale}/logs/faces/{dataset}.log",
+    conda:
+        "../../envs/facetory.yaml"
+    threads: workflow.cores
     params:
         spec=faces_spec,
         code=code_of("faces.align"),
         folder="results/{scale}/faces/{dataset}",
-    threads: workflow.cores
-    conda:
-        "../../envs/facetory.yaml"
     shell:
         "facetory faces align --index {input.index:q} --spec {params.spec:q} --folder {params.folder:q} "
         "--processes {threads} > {log:q} 2>&1"

@@ -5,15 +5,66 @@ rule place_backbone:
         manifest="results/{scale}/backbones/{backbone}/manifest.json",
     log:
         "results/{scale}/logs/backbones/{backbone}.log",
+    conda:
+        "../../envs/facetory.yaml"
     params:
         spec=backbone_spec,
         code=code_of("diffusion.place"),
         data_root=SETTINGS.config.data_root,
-    conda:
-        "../../envs/facetory.yaml"
     shell:
         "facetory backbone place --spec {params.spec:q} --data-root {params.data_root:q} "
         "--manifest {output.manifest:q} > {log:q} 2>&1"
+
+
+rule pack_renders:
+    """Pack the label-free renders, their captions and the captions' tokens into one file."""
+    input:
+        faces="results/{scale}/faces/anny_pretrain/ledger.csv",
+    output:
+        packed="results/{scale}/pretraining/packed.safetensors",
+    log:
+        "results/{scale}/logs/pretraining/pack.log",
+    conda:
+        "../../envs/facetory.yaml"
+    params:
+        code=code_of("diffusion.pack"),
+        px=STUDY.backbones["demo"].px,
+    shell:
+        "facetory backbone pack --faces {input.faces:q} --output {output.packed:q} --px {params.px} > {log:q} 2>&1"
+
+
+rule pretrain_backbone:
+    """Pretrain the demo's autoencoder and UNet on renders without expression words."""
+    input:
+        packed="results/{scale}/pretraining/packed.safetensors",
+    output:
+        manifest="results/{scale}/pretraining/demo-backbone/manifest.json",
+    log:
+        "results/{scale}/logs/pretraining/pretrain.log",
+    conda:
+        "../../envs/facetory.yaml"
+    threads: workflow.cores
+    resources:
+        gpu=int(SETTINGS.device == "cuda"),
+    params:
+        spec=SETTINGS.scale.pretraining.model_dump_json(),
+        code=code_of("diffusion.pretrain"),
+        folder="results/{scale}/pretraining/demo-backbone",
+        checkpoints="results/{scale}/checkpoints/demo-backbone",
+        budget=SETTINGS.scale.pretraining,
+        device=SETTINGS.device,
+    shell:
+        "facetory backbone pretrain --packed {input.packed:q} --folder {params.folder:q} "
+        "--checkpoints {params.checkpoints:q} --vae-steps {params.budget.vae_steps} "
+        "--unet-steps {params.budget.unet_steps} --vae-batch {params.budget.vae_batch} "
+        "--unet-batch {params.budget.unet_batch} --latent-channels {params.budget.latent_channels} "
+        "--device {params.device} --threads {threads} > {log:q} 2>&1"
+
+
+rule demo_backbone:
+    """Train the demo's backbone again, from renders to a snapshot folder (pretraining/demo-backbone)."""
+    input:
+        f"results/{RESULTS}/pretraining/demo-backbone/manifest.json",
 
 
 rule embed_prompts:
@@ -25,10 +76,10 @@ rule embed_prompts:
         tokens="results/{scale}/text/{backbone}/{dataset}.safetensors",
     log:
         "results/{scale}/logs/text/{backbone}/{dataset}.log",
-    params:
-        code=code_of("diffusion.text", "emodc.prompts"),
     conda:
         "../../envs/facetory.yaml"
+    params:
+        code=code_of("diffusion.text", "emodc.prompts"),
     shell:
         "facetory emodc prompts --backbone {input.manifest:q} --dataset {input.dataset:q} "
         "--output {output.tokens:q} > {log:q} 2>&1"
@@ -43,14 +94,14 @@ rule encode_latents:
         latents="results/{scale}/latents/{encoder}/{dataset}/{px}/{corruption}/{split}.safetensors",
     log:
         "results/{scale}/logs/latents/{encoder}/{dataset}/{px}/{corruption}/{split}.log",
-    params:
-        code=code_of("diffusion.latents"),
-        device=SETTINGS.device,
+    conda:
+        "../../envs/facetory.yaml"
     threads: SETTINGS.scale.threads
     resources:
         gpu=int(SETTINGS.device == "cuda"),
-    conda:
-        "../../envs/facetory.yaml"
+    params:
+        code=code_of("diffusion.encode"),
+        device=SETTINGS.device,
     shell:
         "facetory latents encode --faces {input.faces:q} --backbone {input.backbone:q} --split {wildcards.split} "
         "--px {wildcards.px} --device {params.device} --threads {threads} --output {output.latents:q} "

@@ -7,9 +7,13 @@ rule report:
         f"results/{RESULTS}/report.zip",
     log:
         f"results/{RESULTS}/logs/report.log",
-    params:
-        config=[f"{key}={value}" for key, value in config.items() if isinstance(value, (str, bool))],
     conda:
         "../../envs/facetory.yaml"
+    params:
+        config=[
+            f"{key}={value}"
+            for key, value in config.items()
+            if isinstance(value, (str, bool))
+        ],
     shell:
         "snakemake all_tables all_figures --nolock --report {output:q} --config {params.config:q} > {log:q} 2>&1"

@@ -2,7 +2,10 @@
 def plan_inputs(wildcards):
     """The evaluations that the runnable cells read."""
     plan = STUDY.plans[wildcards.get("table") or wildcards.figure]
-    return [f"results/{wildcards.scale}/evaluations/{e}/manifest.json" for e in plan.evaluations]
+    return [
+        f"results/{wildcards.scale}/evaluations/{e}/manifest.json"
+        for e in plan.evaluations
+    ]
 
 
 rule make_table:
@@ -22,13 +25,13 @@ rule make_table:
         ),
     log:
         "results/{scale}/logs/tables/{table}.log",
+    conda:
+        "../../envs/facetory.yaml"
     params:
         plan=plan_digest,
         code=code_of("emodc.cells", "report.tables"),
         config=CONFIG,
         root="results/{scale}",
-    conda:
-        "../../envs/facetory.yaml"
     shell:
         "facetory table make {wildcards.table} --settings {params.config:q} --root {params.root:q} > {log:q} 2>&1"
 
@@ -50,13 +53,13 @@ rule make_figure:
         cells="results/{scale}/figures/{figure}.cells.json",
     log:
         "results/{scale}/logs/figures/{figure}.log",
+    conda:
+        "../../envs/facetory.yaml"
     params:
         plan=plan_digest,
         code=code_of("emodc.cells", "emodc.figures"),
         config=CONFIG,
         root="results/{scale}",
-    conda:
-        "../../envs/facetory.yaml"
     shell:
         "facetory table figure {wildcards.figure} --settings {params.config:q} --root {params.root:q} "
         "> {log:q} 2>&1"
@@ -64,19 +67,22 @@ rule make_figure:
 
 def table_files(names):
     """The files of some tables."""
-    return expand("results/{scale}/tables/{name}.{kind}", scale=RESULTS, name=names, kind=["cells.json", "html"])
+    return expand(
+        "results/{scale}/tables/{name}.{kind}",
+        scale=RESULTS,
+        name=names,
+        kind=["cells.json", "html"],
+    )
 
 
 def figure_files(names):
     """The files of some figures."""
-    return expand("results/{scale}/figures/{name}.{kind}", scale=RESULTS, name=names, kind=["png", "pdf"])
-
-
-localrules:
-    all,
-    all_tables,
-    all_figures,
-    *STUDY.plans,
+    return expand(
+        "results/{scale}/figures/{name}.{kind}",
+        scale=RESULTS,
+        name=names,
+        kind=["png", "pdf"],
+    )
 
 
 for target in STUDY.plans:
@@ -88,24 +94,6 @@ for target in STUDY.plans:
             table_files([target] if target in TABLES else []),
             figure_files([target] if target in FIGURES else []),
 
-    workflow.get_rule(target).docstring = f"{STUDY.plans[target].source}: {STUDY.plans[target].title}."
-
-
-rule all_tables:
-    """Every table of every paper, and the tables of the ablations."""
-    input:
-        table_files(TABLES),
-
-
-rule all_figures:
-    """Every figure of every paper, and the figures of the ablations."""
-    input:
-        figure_files(FIGURES),
-
-
-rule all:
-    """Every table and figure."""
-    default_target: True
-    input:
-        rules.all_tables.input,
-        rules.all_figures.input,
+    workflow.get_rule(target).docstring = (
+        f"{STUDY.plans[target].source}: {STUDY.plans[target].title}."
+    )

@@ -1,9 +1,9 @@
 """Lets ``snakemake --cores 8 --resources gpu=2 all_tables`` find its target.
 
-Snakemake's ``--resources`` takes one or more values, so argparse hands it the target too and stops with an
-error.  Snakemake imports every installed ``snakemake_logger_plugin_*`` package before it reads ``sys.argv``;
-this one moves the words after ``--resources`` that are no ``NAME=VALUE`` to the front, where argparse takes
-them for targets.  A line that Snakemake understands already is left as it is.  The log handler itself adds
+Snakemake's ``--resources`` and ``--config`` take one or more values, so argparse hands them the target too and
+stops with an error.  Snakemake imports every installed ``snakemake_logger_plugin_*`` package before it reads
+``sys.argv``; this one moves the words after these options that are no ``NAME=VALUE`` to the front, where
+argparse takes them for targets.  A line that Snakemake understands already is left as it is.  The log handler itself adds
 nothing to Snakemake's own output.
 """
 
@@ -15,20 +15,20 @@ from pathlib import Path
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 
-OPTIONS = {"--resources", "--res"}
+OPTIONS = {"--resources", "--res", "--config", "-C"}
 
 
 def targets_first(arguments: list[str]) -> list[str]:
-    """Move the bare words that follow ``--resources NAME=VALUE …`` to the front of the arguments."""
+    """Move the bare words that follow ``--resources`` or ``--config NAME=VALUE …`` to the front."""
     targets: list[str] = []
     kept: list[str] = []
-    in_resources = False
+    among_values = False
     for position, argument in enumerate(arguments):
         if argument == "--":
             return [*targets, *kept, *arguments[position:]]
         if argument.startswith("-"):
-            in_resources = argument in OPTIONS
-        if in_resources and not argument.startswith("-") and "=" not in argument:
+            among_values = argument in OPTIONS
+        if among_values and not argument.startswith("-") and "=" not in argument:
             targets.append(argument)
         else:
             kept.append(argument)

@@ -11,7 +11,7 @@ import typer
 from facetory.data import catalogue
 from facetory.diffusion import catalogue as weights
 from facetory.emodc.registry import study as emodc_study
-from facetory.pipeline.config import DatasetSpec, Settings, check_device, load_settings
+from facetory.pipeline.config import DatasetSpec, Settings, load_settings
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 from facetory.pipeline.registry import Plan
 from facetory.pipeline.spec import BackboneSpec, TrainSpec
@@ -33,7 +33,6 @@ class WholeStudy:
 def load_study(config: dict[str, Any] | Path) -> WholeStudy:
     """Expand every paper at the scale that ``config`` (config.yaml, or its content) names."""
     settings = load_settings(config)
-    check_device(settings)
     root = settings.config.data_root
 
     def placed(dataset: str) -> str | None:
@@ -49,7 +48,7 @@ def load_study(config: dict[str, Any] | Path) -> WholeStudy:
         whole.plans |= wing.plans
         whole.missing |= wing.missing
     names = dict.fromkeys([*settings.scale.slots.values(), *settings.config.slots.values()])
-    whole.datasets = {name: _dataset_spec(name, settings) for name in [*names, *settings.scale.datasets]}
+    whole.datasets = {name: _dataset_spec(name, settings) for name in [*names, *settings.scale.datasets, "anny_pretrain"]}
     whole.backbones = weights.backbones()
     return whole
 

@@ -75,7 +75,7 @@ def _layouts(paper: dict[str, Any]) -> dict[str, dict[str, Any]]:
             if row not in {request["row"] for request in chosen}:
                 known = {request["row"] for request in table["requests"]}
                 raise unknown("row", row, known, f"emodc.yaml: ablations: {name}")
-        layouts[f"ablation_{name}"] = {**table, "requests": chosen}
+        layouts[f"ablation_{name}"] = {**table, "title": ablation["title"], "requests": chosen}
     return layouts
 
 

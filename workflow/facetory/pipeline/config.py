@@ -48,6 +48,16 @@ class Faces(_Strict):
     min_probability: float = Field(0.9, ge=0, le=1)
 
 
+class Pretraining(_Strict):
+    """Budget of target `demo_backbone`."""
+
+    vae_steps: int = 12000
+    unet_steps: int = 30000
+    vae_batch: int = 256
+    unet_batch: int = 1024
+    latent_channels: int = 8
+
+
 class Scale(_Strict):
     """workflow/scales/<name>.yaml: sizes, budgets and slot -> dataset; each wing validates its own part."""
 
@@ -60,6 +70,7 @@ class Scale(_Strict):
     stand_ins: tuple[str, ...] = ()
     datasets: dict[str, dict[str, Any]] = {}
     evaluation_split: dict[str, Literal["train", "validation", "test"]] = {}
+    pretraining: Pretraining = Pretraining()
     emodc: dict[str, Any] = {}
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from facetory.pipeline.config import WORKFLOW, Settings, load_yaml
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.spec import Spec, TrainSpec
@@ -13,12 +15,14 @@ from facetory.pipeline.spec import Spec, TrainSpec
 LAYOUT = {"title", "source", "columns", "rows", "panels", "published"}
 
 
-class PlannedCell(Spec):
+class PlannedCell(BaseModel):
     """One cell before it is measured: what it asks for, and the reason when it cannot be had.
 
     ``steps`` is the paper's number of timesteps and ``grid`` the number this scale runs; ``timestep`` is the
     paper's 1-based single timestep.  ``published`` is in the table's own unit.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     row: str

@@ -1,0 +1,120 @@
+"""The whole DAG at scale ci: it ends, every cell is there, and only what changed runs again."""
+
+import json
+import os
+
+import yaml
+
+from facetory.pipeline.registry import paper_file
+
+
+def cells_of(project, table):
+    return json.loads((project.results / "tables" / f"{table}.cells.json").read_text())["cells"]
+
+
+def test_the_users_literal_line_makes_every_table(project):
+    assert project.first.returncode == 0
+    for table in ("emodc_table1", "emodc_table2", "emodc_table3", "emodc_ablation_alpha"):
+        for kind in ("cells.json", "csv", "tex", "html"):
+            assert (project.results / "tables" / f"{table}.{kind}").stat().st_size > 0
+    for figure in ("emodc_fig5", "emodc_fig6"):
+        for kind in ("png", "pdf", "csv", "cells.json"):
+            assert (project.results / "figures" / f"{figure}.{kind}").stat().st_size > 0
+
+
+def test_every_cell_of_the_papers_tables_is_there_with_its_published_value(project):
+    for name in ("table1", "table2", "table3"):
+        table = paper_file("emodc")["tables"][name]
+        cells = {(cell["row"], cell["column"]): cell for cell in cells_of(project, f"emodc_{name}")}
+        assert len(cells) == len(table["rows"]) * len(table["columns"])
+        for row, keys in table["rows"].items():
+            for column, published in zip(table["columns"], keys["published"], strict=True):
+                cell = cells[row, column]
+                assert cell["published"] == published
+                assert cell["status"] == "not_comparable", "renders stand in for the paper's data"
+                assert cell["stand_in"]
+                assert cell["ci_low"] <= cell["value"] <= cell["ci_high"]
+                assert cell["n"] > 0
+
+
+def test_a_second_run_has_nothing_to_do(project):
+    result = project.run("snakemake", "--cores", "2")
+    assert "Nothing to be done" in result.stdout + result.stderr
+
+
+def test_comments_and_mtimes_rerun_nothing(edited):
+    loss = "workflow/facetory/emodc/losses.py"
+    edited.remember(loss)
+    edited.edit(loss, "def base(", "# a remark\n\n\ndef base(")
+    for path in edited.results.rglob("*.safetensors"):
+        os.utime(path)
+    for path in edited.folder.rglob("*.yaml"):
+        os.utime(path)
+    assert edited.planned() == {}
+
+
+def test_editing_a_loss_reruns_training_and_what_follows(edited):
+    loss = "workflow/facetory/emodc/losses.py"
+    edited.remember(loss)
+    edited.edit(loss, "return d_p\n", "return 1.0 * d_p\n")
+    planned = edited.planned()
+    trained = len(list((edited.results / "runs").iterdir()))
+    assert planned["train_emodc"] == trained
+    assert planned["evaluate_emodc"] >= trained
+    assert planned["make_table"] >= 3
+    assert not {"align_faces", "encode_latents", "index_dataset", "embed_prompts"} & planned.keys()
+
+
+def test_editing_a_figure_retrains_nothing(edited):
+    figure = "workflow/facetory/emodc/figures.py"
+    edited.remember(figure)
+    with (edited.folder / figure).open("a") as file:
+        file.write("\n\nEDITED = True\n")
+    planned = edited.planned()
+    assert planned["make_figure"] >= 2
+    assert not {"train_emodc", "evaluate_emodc", "make_table"} & planned.keys()
+
+
+def test_swapping_two_hyper_parameters_reruns_exactly_the_runs_concerned(edited):
+    """Run A gets run B's λ1 and B gets A's: names and sets of values stay, specs and so folders change."""
+    scale = "workflow/scales/ci.yaml"
+    edited.remember(scale)
+    content = yaml.safe_load((edited.folder / scale).read_text())
+    budget = content["emodc"]["budgets"]["rafdb_basic"]
+    budget["steps"], budget["batch_size"] = budget["batch_size"], budget["steps"]
+    (edited.folder / scale).write_text(yaml.safe_dump(content, allow_unicode=True))
+    concerned = [run for run in (edited.results / "runs").iterdir() if run.name.startswith("anny_basic")]
+    planned = edited.planned()
+    assert planned["train_emodc"] == len(concerned)
+    assert planned["evaluate_emodc"] == len(concerned)
+
+
+def test_one_ablation_runs_by_its_name_alone(edited):
+    (edited.results / "tables" / "emodc_ablation_alpha.html").unlink()
+    assert edited.planned("emodc_ablation_alpha").keys() == {"emodc_ablation_alpha", "make_table"}
+    edited.run("snakemake", "--cores", "2", "emodc_ablation_alpha")
+
+
+def test_every_target_has_a_docstring(project):
+    listing = project.run("snakemake", "--list-target-rules").stdout
+    for target in ("emodc_table1", "emodc_fig6", "emodc_ablation_lambda", "all_tables", "all_figures", "all"):
+        line = next(line for line in listing.splitlines() if line.startswith(target))
+        following = listing[listing.index(line) + len(line) :].strip()
+        assert following, target
+
+
+def test_verify_finds_a_flipped_byte(edited):
+    edited.run("facetory", "verify", "results/ci")
+    adapter = next(edited.results.glob("runs/*/adapter.safetensors"))
+    edited.remember(adapter.relative_to(edited.folder))
+    content = bytearray(adapter.read_bytes())
+    content[-1] ^= 1
+    adapter.write_bytes(content)
+    result = edited.run("facetory", "verify", "results/ci", check=False)
+    assert result.returncode == 1
+    assert str(adapter.relative_to(edited.folder)) in result.stderr.replace("\n", "")
+
+
+def test_the_report_is_made(project):
+    project.run("snakemake", "--cores", "2", "report")
+    assert (project.results / "report.zip").stat().st_size > 100_000
