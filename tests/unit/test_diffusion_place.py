@@ -28,8 +28,11 @@ def test_it_records_folder_parameters_and_hashes(root):
     place.place(spec(), root, root / "manifest.json")
     about = read_json(root / "manifest.json")
     assert about["status"] == "placed" and about["folder"] == str(root / "weights" / "small")
-    assert about["parameters"] == {"unet": 1_167_976, "vae": 3_420_747}
-    weights = root / "weights" / "small" / "unet" / "diffusion_pytorch_model.safetensors"
+    folder = root / "weights" / "small"
+    parts = {"unet": backbone.load_unet(folder), "vae": backbone.load_vae(folder)}
+    counts = {part: sum(weight.numel() for weight in module.parameters()) for part, module in parts.items()}
+    assert about["parameters"] == counts
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
     assert about["sha256"]["unet/diffusion_pytorch_model.safetensors"] == sha256_of(weights)
 
 
