@@ -36,7 +36,9 @@ def snapshot_folder(spec: BackboneSpec, data_root: Path) -> Path | None:
     Looked for in this order: the project (released weights), ``<data_root>/weights/<name>``, the hub's cache
     (the pinned revision of the source or of a mirror).
     """
-    hub = Path(os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub")
+    hub = Path(
+        os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME", "~/.cache/huggingface")) / "hub"
+    )
     candidates = [WORKFLOW.parent / spec.source, data_root / "weights" / spec.name]
     for source in (spec.source, *spec.mirrors):
         cached = hub.expanduser() / f"models--{source.replace('/', '--')}" / "snapshots"

@@ -45,7 +45,7 @@ class Faces(_Strict):
     px: int = 512
     margin: float = 0.15
     selection: Literal["largest", "most_central", "most_probable"] = "largest"
-    min_probability: float = Field(0.9, ge=0, le=1)
+    min_probability: float = Field(default=0.9, ge=0, le=1)
 
 
 class Pretraining(_Strict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 from collections.abc import Iterator
@@ -57,20 +58,22 @@ def read_json(path: Path | str) -> Any:
 
 
 def write_tensors(path: Path | str, tensors: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
-    """Write a safetensors file atomically (NumPy arrays or torch tensors); metadata values become JSON."""
+    """Write a safetensors file atomically (NumPy arrays or torch tensors), with metadata that JSON can hold.
+
+    The metadata is one entry, because safetensors writes several in no fixed order and equal content should
+    give equal bytes.
+    """
     first = next(iter(tensors.values()))
-    if type(first).__module__.startswith("torch"):
-        from safetensors.torch import save_file
-    else:
-        from safetensors.numpy import save_file
+    library = "torch" if type(first).__module__.startswith("torch") else "numpy"
+    save_file = importlib.import_module(f"safetensors.{library}").save_file
     with written_aside(path) as aside:
-        save_file(tensors, str(aside), {key: json.dumps(value) for key, value in (metadata or {}).items()})
+        save_file(tensors, str(aside), {"json": json.dumps(metadata or {})})
 
 
 def read_metadata(path: Path | str) -> dict[str, Any]:
     """The JSON metadata of a safetensors file; a truncated file is a `FacetoryError` that names it."""
     with open_tensors(path) as handle:
-        return {key: json.loads(value) for key, value in (handle.metadata() or {}).items() if key != "format"}
+        return json.loads((handle.metadata() or {}).get("json", "{}"))
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011),
 a counter-based generator: number i of a stream is computed from i alone, so results do not depend on
 batch size, order, shard, resume or number of workers.  The same integer arithmetic serves NumPy arrays and
-torch tensors (on any device), because it is written with operators alone.
+torch tensors (on any device), because it is written with operators alone.  Keep it out of ``torch.compile``:
+inductor does not wrap int64 products as the algorithm needs.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facetory.pipeline.files import FacetoryError, open_tensors, write_tensors
+from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata, write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,14 +36,10 @@ def newest(
     A truncated file is reported through ``say`` and the one before it is used; a checkpoint that another spec
     wrote is a `FacetoryError`.
     """
-    import json
-
     for path in reversed(found(folder)):
         try:
+            about = read_metadata(path)
             with open_tensors(path, "pt") as handle:
-                about = {
-                    name: json.loads(text) for name, text in handle.metadata().items() if name != "format"
-                }
                 tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
         except FacetoryError as error:
             say(f"{error} Going on from the checkpoint before it.")
