@@ -7,7 +7,6 @@ import sys
 import time
 
 import pytest
-
 from facetory.pipeline import gpu
 from facetory.pipeline.files import FacetoryError
 

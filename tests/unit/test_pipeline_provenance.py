@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from facetory.pipeline import provenance
 from facetory.pipeline.files import FacetoryError, read_json, written_aside
 

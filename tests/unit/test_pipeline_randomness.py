@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+from facetory.pipeline import randomness
 from hypothesis import given
 from hypothesis import strategies as st
-
-from facetory.pipeline import randomness
 
 
 @pytest.mark.parametrize(

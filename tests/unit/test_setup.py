@@ -41,7 +41,7 @@ def test_make_help_lists_demo_and_test():
 
 def test_what_snakemake_parses_is_free_of_torch():
     code = (
-        "import sys, time; t = time.time(); from pathlib import Path; from facetory.cli.study import load_study; "
+        "import sys; from pathlib import Path; from facetory.cli.study import load_study; "
         f"load_study(Path({str(ROOT / 'config.yaml')!r})); "
         "sys.exit(', '.join({'torch', 'diffusers', 'transformers', 'matplotlib'} & set(sys.modules)))"
     )

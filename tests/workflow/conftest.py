@@ -59,10 +59,10 @@ def copy_project(folder: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory):
-    """The project after `snakemake --cores 8 --resources gpu=2 all_tables` and then everything, at scale ci."""
+    """The project after the users' line `snakemake … all_tables` and then everything, at scale ci."""
     project = copy_project(tmp_path_factory.mktemp("project"))
     project.edit("config.yaml", "scale: demo ", "scale: ci ")
-    project.first = project.run(*"snakemake --cores 8 --resources gpu=2 all_tables".split())
+    project.first = project.run(*["snakemake", "--cores", "8", "--resources", "gpu=2", "all_tables"])
     project.run("snakemake", "--cores", "2")
     return project
 

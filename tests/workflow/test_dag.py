@@ -4,7 +4,6 @@ import json
 import os
 
 import yaml
-
 from facetory.pipeline.registry import paper_file
 
 

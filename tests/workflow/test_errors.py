@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from facetory.cli.study import load_study
 from facetory.pipeline.config import check_device, load_settings
 from facetory.pipeline.files import FacetoryError
@@ -28,7 +27,7 @@ def test_a_wrong_config_names_the_key_and_its_nearest_neighbour(config, message)
 
 def test_scale_paper_stops_without_a_gpu_unless_the_cpu_is_allowed(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with pytest.raises(FacetoryError, match="made for GPUs and none is visible.*allow_cpu"):
+    with pytest.raises(FacetoryError, match=r"made for GPUs and none is visible.*allow_cpu"):
         check_device(load_settings({"scale": "paper"}))
     settings = load_settings({"scale": "paper", "allow_cpu": True})
     check_device(settings)

@@ -38,7 +38,6 @@ rule train_emodc:
         unpack(train_inputs),
     output:
         manifest="results/{scale}/runs/{run}/manifest.json",
-        progress="results/{scale}/runs/{run}/progress.jsonl",
     log:
         "results/{scale}/logs/train/{run}.log",
     conda:

@@ -1,10 +1,10 @@
 """Lets ``snakemake --cores 8 --resources gpu=2 all_tables`` find its target.
 
-Snakemake's ``--resources`` and ``--config`` take one or more values, so argparse hands them the target too and
-stops with an error.  Snakemake imports every installed ``snakemake_logger_plugin_*`` package before it reads
-``sys.argv``; this one moves the words after these options that are no ``NAME=VALUE`` to the front, where
-argparse takes them for targets.  A line that Snakemake understands already is left as it is.  The log handler itself adds
-nothing to Snakemake's own output.
+Snakemake's ``--resources`` and ``--config`` take one or more values, so argparse hands them the target too
+and stops with an error.  Snakemake imports every installed ``snakemake_logger_plugin_*`` package before it
+reads ``sys.argv``; this one moves the words after these options that are no ``NAME=VALUE`` to the front,
+where argparse takes them for targets.  A line that Snakemake understands already is left as it is.  The log
+handler itself adds nothing to Snakemake's own output.
 """
 
 from __future__ import annotations

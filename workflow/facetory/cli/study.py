@@ -48,7 +48,9 @@ def load_study(config: dict[str, Any] | Path) -> WholeStudy:
         whole.plans |= wing.plans
         whole.missing |= wing.missing
     names = dict.fromkeys([*settings.scale.slots.values(), *settings.config.slots.values()])
-    whole.datasets = {name: _dataset_spec(name, settings) for name in [*names, *settings.scale.datasets, "anny_pretrain"]}
+    whole.datasets = {
+        name: _dataset_spec(name, settings) for name in [*names, *settings.scale.datasets, "anny_pretrain"]
+    }
     whole.backbones = weights.backbones()
     return whole
 
@@ -78,7 +80,9 @@ def status(
         reason = catalogue.missing(dataset, study.settings.config.data_root, study.settings.config.datasets)
         slots.add_row(slot, dataset, "yes" if study.settings.is_stand_in(slot) else "no", reason or "yes")
     console.print(slots)
-    console.print(f"{len(study.runs)} runs, {len(study.evaluations)} evaluations, {len(study.plans)} targets.")
+    console.print(
+        f"{len(study.runs)} runs, {len(study.evaluations)} evaluations, {len(study.plans)} targets."
+    )
     for reason in dict.fromkeys(study.missing.values()):
         console.print(f"Not run: {reason}", markup=False)
 

@@ -1,4 +1,4 @@
-"""EmoDC's grids, tables and figures (workflow/papers/emodc.yaml) expanded into runs, evaluations and plans."""
+"""EmoDC's grids, tables and figures (papers/emodc.yaml) expanded into runs, evaluations and plans."""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ def read_json(path: Path | str) -> Any:
     except FileNotFoundError as error:
         raise FacetoryError(f"{path}: the file is missing. Run the target that makes it again.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise FacetoryError(f"{path}: not valid JSON ({error}). Delete it and run its target again.") from error
+        raise FacetoryError(
+            f"{path}: not valid JSON ({error}). Delete it and run its target again."
+        ) from error
 
 
 def write_tensors(path: Path | str, tensors: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:

@@ -18,7 +18,7 @@ LOCKS = Path(tempfile.gettempdir()) / f"facetory-gpu-leases-{os.getuid()}"
 
 
 def visible_gpus() -> list[str]:
-    """Device ids this process may use: the scheduler's CUDA_VISIBLE_DEVICES, else all that the driver lists."""
+    """Device ids this process may use: the scheduler's CUDA_VISIBLE_DEVICES, else all of the driver's."""
     assigned = os.environ.get("CUDA_VISIBLE_DEVICES")
     if assigned is not None:
         return [part.strip() for part in assigned.split(",") if part.strip() not in {"", "-1"}]

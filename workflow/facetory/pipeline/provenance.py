@@ -84,7 +84,10 @@ def git_commit() -> str | None:
         root = ["git", "-C", str(PACKAGE)]
         commit = subprocess.run([*root, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
         changed = subprocess.run(
-            [*root, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+            [*root, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (FileNotFoundError, subprocess.CalledProcessError):
         return None

@@ -1,4 +1,4 @@
-"""From a paper's YAML to plans: which cell needs which evaluation of which run, and what cannot run and why."""
+"""From a paper's YAML to plans: which cell needs which evaluation of which run, and what cannot run."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ def requests(table: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
         published = row_keys.get("published") or [None] * len(table["columns"])
         if len(published) != len(table["columns"]):
             raise FacetoryError(
-                f"{where}: row '{row}' has {len(published)} published values for {len(table['columns'])} columns."
+                f"{where}: row '{row}' has {len(published)} published values, but the table has "
+                f"{len(table['columns'])} columns."
             )
         own = {key: value for key, value in row_keys.items() if key != "published"}
         for (column, column_keys), value in zip(table["columns"].items(), published, strict=True):

@@ -48,5 +48,7 @@ def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]
 def _model_in(annotation: object) -> object:
     if isinstance(annotation, type):
         return annotation
-    inner = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
+    inner = [
+        a for a in getattr(annotation, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)
+    ]
     return inner[0] if inner else None
