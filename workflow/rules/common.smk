@@ -1,5 +1,5 @@
-# What every rule file uses: the study that config.yaml asks for, and the params that trigger reruns.
-# A rule's `spec` is the canonical request and its `code` a hash of the syntax trees of the stage: a changed
+# Shared by the other files here: the study that config.yaml asks for, and the params that trigger reruns.
+# `spec` is the canonical request and `code` a hash of the syntax trees of the stage: a changed
 # value or a real edit reruns what depends on it; comments and mtimes do not.
 import json
 from pathlib import Path
@@ -92,3 +92,65 @@ def run_threads(wildcards):
 def evaluation_threads(wildcards):
     """Torch threads of an evaluation."""
     return STUDY.evaluations[wildcards.evaluation].threads
+
+
+def train_inputs(wildcards):
+    """Latents, prompts and backbone of a run."""
+    spec, root = STUDY.runs[wildcards.run], f"results/{wildcards.scale}"
+    return {
+        "latents": f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/clean/train.safetensors",
+        "text": f"{root}/text/{spec.backbone}/{spec.dataset}.safetensors",
+        "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
+    }
+
+
+def evaluation_inputs(wildcards):
+    """Latents, prompts, backbone and, unless it is the zero-shot model, the run."""
+    spec, root = STUDY.evaluations[wildcards.evaluation], f"results/{wildcards.scale}"
+    folder = (
+        f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/{spec.corruption}"
+    )
+    inputs = {
+        "latents": f"{folder}/{spec.split}.safetensors",
+        "text": f"{root}/text/{spec.backbone}/{spec.dataset}.safetensors",
+        "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
+    }
+    return (
+        {**inputs, "run": f"{root}/runs/{spec.train.id}/manifest.json"}
+        if spec.train
+        else inputs
+    )
+
+
+def run_argument(wildcards, input):
+    """The run's folder for the command line; nothing for the zero-shot model."""
+    return f"--run {Path(input.run).parent}" if "run" in input.keys() else ""
+
+
+def plan_inputs(wildcards):
+    """The evaluations that the runnable cells read."""
+    plan = STUDY.plans[wildcards.get("table") or wildcards.figure]
+    return [
+        f"results/{wildcards.scale}/evaluations/{e}/manifest.json"
+        for e in plan.evaluations
+    ]
+
+
+def table_files(names):
+    """The files of some tables."""
+    return expand(
+        "results/{scale}/tables/{name}.{kind}",
+        scale=RESULTS,
+        name=names,
+        kind=["cells.json", "html"],
+    )
+
+
+def figure_files(names):
+    """The files of some figures."""
+    return expand(
+        "results/{scale}/figures/{name}.{kind}",
+        scale=RESULTS,
+        name=names,
+        kind=["png", "pdf"],
+    )

@@ -1,37 +1,4 @@
 # Needs: latents, prompts, a backbone.  Makes: EmoDC's runs (weights) and their evaluation records.
-def train_inputs(wildcards):
-    """Latents, prompts and backbone of a run."""
-    spec, root = STUDY.runs[wildcards.run], f"results/{wildcards.scale}"
-    return {
-        "latents": f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/clean/train.safetensors",
-        "text": f"{root}/text/{spec.backbone}/{spec.dataset}.safetensors",
-        "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
-    }
-
-
-def evaluation_inputs(wildcards):
-    """Latents, prompts, backbone and, unless it is the zero-shot model, the run."""
-    spec, root = STUDY.evaluations[wildcards.evaluation], f"results/{wildcards.scale}"
-    folder = (
-        f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/{spec.corruption}"
-    )
-    inputs = {
-        "latents": f"{folder}/{spec.split}.safetensors",
-        "text": f"{root}/text/{spec.backbone}/{spec.dataset}.safetensors",
-        "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
-    }
-    return (
-        {**inputs, "run": f"{root}/runs/{spec.train.id}/manifest.json"}
-        if spec.train
-        else inputs
-    )
-
-
-def run_argument(wildcards, input):
-    """The run's folder for the command line; nothing for the zero-shot model."""
-    return f"--run {Path(input.run).parent}" if "run" in input.keys() else ""
-
-
 rule train_emodc:
     """Fine-tune the backbone under one loss (EmoDC, Section III-B)."""
     input:

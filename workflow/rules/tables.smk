@@ -1,13 +1,4 @@
 # Needs: evaluation records.  Makes: cells, tables, figures, and a target for each of them.
-def plan_inputs(wildcards):
-    """The evaluations that the runnable cells read."""
-    plan = STUDY.plans[wildcards.get("table") or wildcards.figure]
-    return [
-        f"results/{wildcards.scale}/evaluations/{e}/manifest.json"
-        for e in plan.evaluations
-    ]
-
-
 rule make_table:
     """Measure a table's cells from the records and write them beside the published ones."""
     input:
@@ -63,26 +54,6 @@ rule make_figure:
     shell:
         "facetory table figure {wildcards.figure} --settings {params.config:q} --root {params.root:q} "
         "> {log:q} 2>&1"
-
-
-def table_files(names):
-    """The files of some tables."""
-    return expand(
-        "results/{scale}/tables/{name}.{kind}",
-        scale=RESULTS,
-        name=names,
-        kind=["cells.json", "html"],
-    )
-
-
-def figure_files(names):
-    """The files of some figures."""
-    return expand(
-        "results/{scale}/figures/{name}.{kind}",
-        scale=RESULTS,
-        name=names,
-        kind=["png", "pdf"],
-    )
 
 
 for target in STUDY.plans:

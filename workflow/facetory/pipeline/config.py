@@ -152,6 +152,6 @@ def check_device(settings: Settings) -> None:
     if settings.scale.device == "cuda" and not visible_gpus() and not settings.config.allow_cpu:
         raise FacetoryError(
             f"Scale '{settings.config.scale}' is made for GPUs and none is visible (nvidia-smi lists no "
-            "device, or CUDA_VISIBLE_DEVICES is empty). Run it on a machine with a GPU, choose scale 'demo', or set "
-            "allow_cpu: true in config.yaml to run it on the CPU (weeks, at scale 'paper')."
+            "device, or CUDA_VISIBLE_DEVICES is empty). Run it on a machine with a GPU, choose scale 'demo' "
+            "or set allow_cpu: true in config.yaml to run it on the CPU (weeks, at scale 'paper')."
         )
