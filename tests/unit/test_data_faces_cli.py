@@ -33,7 +33,8 @@ def test_a_person_indexes_with_a_limit(tmp_path):
         "--limit",
         "train=1",
     )
-    assert typed(data.app, "index", *arguments).exit_code == 0
+    result = typed(data.app, "index", *arguments)
+    assert result.exit_code == 0 and "licence: research only" in result.stderr
     assert [s.split for s in read_index(tmp_path / "i" / "index.csv")] == ["train"] * 7 + ["test"] * 7
 
 

@@ -143,11 +143,11 @@ def test_killed_at_work_it_goes_on_and_ends_the_same(tmp_path):
         time.sleep(0.005)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    with part.open("a") as handle:
-        handle.write("s39,train,anger,p39,torn off in the mid")
-    done = {line.split(",")[0] for line in part.read_text().splitlines()[1:-1]}
+    torn = part.read_text()[:-2]
+    part.write_text(torn)
+    done = {line.split(",")[0] for line in torn.splitlines()[1:-1]}
     before = states(tmp_path / "faces")
-    assert 8 <= len(done) < 40
+    assert 7 <= len(done) < 40
     align(index, tmp_path / "faces", align_px=48)
     after = states(tmp_path / "faces")
     assert all(after[f"{name}.png"] == before[f"{name}.png"] for name in done)

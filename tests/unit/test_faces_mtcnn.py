@@ -41,7 +41,7 @@ box = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 6), st.inte
 def test_suppression_is_that_of_a_plain_loop(rows, threshold, data):
     boxes = [(x, y, x + w, y + h) for (x, y, w, h), _ in rows]
     groups = [group for _, group in rows]
-    scores = data.draw(st.permutations(range(len(rows))))
+    scores = data.draw(st.lists(st.integers(0, 9), min_size=len(rows), max_size=len(rows)))
     kept = batched_nms(
         torch.tensor(boxes, dtype=torch.float64).reshape(-1, 4),
         torch.tensor(scores, dtype=torch.float64),

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import track
+
 from facetory.data.catalogue import Entry, entry, own_entry, placed, source_of
 from facetory.data.images import read_image
 from facetory.data.index import SPLITS, Odd, Sample, counts, write_index
@@ -30,6 +33,8 @@ def make_index(spec: DatasetSpec, data_root: Path | str, folder: Path | str, pro
     reason = placed(dataset, data_root)
     if reason:
         raise FacetoryError(reason)
+    terms = f"{dataset.name}: {dataset.title}; licence: {dataset.licence}"
+    Console(stderr=True).print(terms, markup=False, highlight=False, soft_wrap=True)
     if dataset.access == "embedded":
         _loader(dataset).render(spec.name, spec.sizes, folder, spec.seed, processes)
     else:
@@ -92,9 +97,6 @@ def _below(folder: Path, sample: Sample) -> Sample:
 
 def _readable(dataset: Entry, found: list[Found]) -> tuple[list[Sample], list[Odd]]:
     """The samples whose images decode, and a ledger row for each training image that does not."""
-    from rich.console import Console
-    from rich.progress import track
-
     samples, left_out = [], []
     for item in track(found, f"reading {dataset.name}", console=Console(stderr=True)):
         try:
