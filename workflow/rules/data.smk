@@ -9,7 +9,7 @@ rule index_dataset:
         "results/{scale}/logs/index/{dataset}.log",
     conda:
         "../../envs/facetory.yaml"
-    threads: workflow.cores
+    threads: 8
     params:
         spec=dataset_spec,
         code=dataset_code,

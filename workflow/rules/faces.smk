@@ -17,7 +17,7 @@ rule align_faces:
         "results/{scale}/logs/faces/{dataset}.log",
     conda:
         "../../envs/facetory.yaml"
-    threads: workflow.cores
+    threads: 8
     params:
         spec=faces_spec,
         code=code_of("faces.align"),

@@ -43,7 +43,7 @@ rule pretrain_backbone:
         "results/{scale}/logs/pretraining/pretrain.log",
     conda:
         "../../envs/facetory.yaml"
-    threads: workflow.cores
+    threads: 8
     resources:
         gpu=int(SETTINGS.device == "cuda"),
     params:
