@@ -43,7 +43,7 @@ def test_what_snakemake_parses_is_free_of_torch():
     code = (
         "import sys; from pathlib import Path; from facetory.cli.study import load_study; "
         f"load_study(Path({str(ROOT / 'config.yaml')!r})); "
-        "sys.exit(', '.join({'torch', 'diffusers', 'transformers', 'matplotlib'} & set(sys.modules)))"
+        "sys.exit(', '.join({'torch', 'diffusers', 'transformers', 'matplotlib'} & set(sys.modules)) or None)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

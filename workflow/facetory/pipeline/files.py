@@ -28,12 +28,19 @@ def written_aside(path: Path | str, durable: bool = True) -> Iterator[Path]:
     aside = path.with_name(f".{path.stem}.{os.getpid()}.aside{path.suffix}")
     try:
         yield aside
+        aside.chmod(0o666 & ~_umask())  # safetensors leaves its files to the owner alone
         if durable:
             with aside.open("rb") as handle:
                 os.fsync(handle.fileno())
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_text(path: Path | str, text: str) -> None:

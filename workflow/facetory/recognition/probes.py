@@ -1,0 +1,164 @@
+"""How hard is a dataset?  A linear probe and a small CNN on its aligned faces and on their cached latents.
+
+Both learn from the training split alone, whose people the other split does not hold: what they reach on
+pixels says how visible the expressions are, what they reach on latents says how much of them the autoencoder
+keeps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from facetory.data.index import read_csv
+from facetory.diffusion.encode import COLUMNS, as_batch, read_face
+from facetory.metrics.bootstrap import clusters, mean_estimate
+from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata
+from facetory.pipeline.provenance import manifest
+from facetory.pipeline.randomness import permutation
+from facetory.pipeline.spec import Spec
+
+
+class ProbeSpec(Spec):
+    """What the probes do; faces larger than ``px`` are reduced, and ``train_limit`` draws from larger splits.
+
+    ``inverse_l2`` is scikit-learn's C of the linear probe; the rest belongs to the CNN.
+    """
+
+    px: int = 64
+    train_limit: int = 12_000
+    inverse_l2: float = 0.01
+    iterations: int = 100
+    widths: tuple[int, ...] = (32, 64, 128, 128)
+    dropout: float = 0.3
+    epochs: int = 12
+    batch_size: int = 64
+    lr: float = 3e-3
+    weight_decay: float = 0.02
+    seed: int = 0
+    threads: int = 1
+
+
+class Views(NamedTuple):
+    """A split as a probe sees it: ``views`` (n, 2, C, h, w), axis 1 an image and its mirror image.
+
+    ``labels`` (n,) int64 index ``classes``.
+    """
+
+    views: np.ndarray
+    labels: np.ndarray
+    sample_ids: list[str]
+    persons: list[str]
+    classes: list[str]
+
+    def chosen(self, positions: np.ndarray) -> Views:
+        """The samples at some positions."""
+        names = ([column[i] for i in positions] for column in (self.sample_ids, self.persons))
+        return Views(self.views[positions], self.labels[positions], *names, self.classes)
+
+
+def probe(
+    faces: Path | str, train: Path | str, test: Path | str, output: Path | str, spec: ProbeSpec
+) -> None:
+    """Probe a dataset and write ``output``: a manifest with the accuracy of every probe on every input.
+
+    ``faces`` is the ledger.csv of the aligned faces; ``train`` and ``test`` are the latents of two splits,
+    and name their samples.  Accuracies are fractions of the test split with 95 % intervals by bootstrap over
+    people (null where one person is all there is).  A person in both splits is a `FacetoryError`.
+    """
+    inputs = [faces, train, test]
+    with manifest(output, "probe", spec.model_dump(mode="json"), ["recognition.probes"], inputs) as record:
+        latents = [latent_views(path) for path in (train, test)]
+        check_disjoint(*latents, str(faces))
+        latents[0] = latents[0].chosen(_drawn(len(latents[0].labels), spec))
+        pixels = [pixel_views(faces, split, spec.px) for split in latents]
+        record |= {"status": "probed", "dataset": Path(faces).parent.name, **_about(*latents)}
+        record["results"] = [
+            {"input": name, "shape": list(splits[0].views.shape[2:]), "probe": kind}
+            | score(classify(kind, *splits, spec), splits[1], spec.seed)
+            for name, splits in (("pixels", pixels), ("latents", latents))
+            for kind in ("linear", "cnn")
+        ]
+
+
+def latent_views(path: Path | str) -> Views:
+    """A split's posterior means, times the scaling factor, float32."""
+    about = read_metadata(path)
+    with open_tensors(path) as handle:
+        mean, labels = handle.get_tensor("mean"), handle.get_tensor("labels")
+    names = (about["sample_ids"], about["persons"], about["classes"])
+    return Views(mean.astype(np.float32) * about["scaling_factor"], labels, *names)
+
+
+def pixel_views(ledger: Path | str, split: Views, px: int) -> Views:
+    """The aligned faces of the samples of ``split``, at most ``px`` large, uint8."""
+    ledger = Path(ledger)
+    rows = {row["sample_id"]: row for _, row in read_csv(ledger, COLUMNS)}
+    if missing := next((name for name in split.sample_ids if name not in rows), None):
+        raise FacetoryError(f"{ledger}: lacks {missing}, of which there are latents. Encode the faces again.")
+    batch = as_batch((read_face(ledger.parent, rows[name]) for name in split.sample_ids), px)
+    return split._replace(views=np.stack([batch, batch[..., ::-1]], axis=1))
+
+
+def check_disjoint(train: Views, test: Views, where: str) -> None:
+    """Raise a `FacetoryError` that names a person of both splits; unknown people ('') are not compared."""
+    if both := sorted(set(train.persons) & set(test.persons) - {""}):
+        raise FacetoryError(
+            f"{where}: {both[0]} is among the people of both splits ({len(both)} of them), so a probe may "
+            "know faces instead of expressions. Split the dataset by people."
+        )
+
+
+def classify(kind: str, train: Views, test: Views, spec: ProbeSpec) -> np.ndarray:
+    """The classes (n,) that a probe, "linear" or "cnn", trained on one split gives another."""
+    if len(np.unique(train.labels)) < 2:
+        raise FacetoryError("probes: the training split holds one class only. Index more of the dataset.")
+    if kind == "linear":
+        return linear_probe(train, test, spec)
+    from facetory.recognition.cnn import cnn_probe
+
+    return cnn_probe(train, test, spec)
+
+
+def linear_probe(train: Views, test: Views, spec: ProbeSpec) -> np.ndarray:
+    """Multinomial logistic regression on standardised values, images and mirror images; returns classes (n,)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    model = make_pipeline(
+        StandardScaler(copy=False), LogisticRegression(C=spec.inverse_l2, max_iter=spec.iterations)
+    )
+    with threadpool_limits(spec.threads):
+        model.fit(train.views.reshape(2 * len(train.labels), -1).astype(np.float32), train.labels.repeat(2))
+        return model.predict(test.views[:, 0].reshape(len(test.labels), -1).astype(np.float32))
+
+
+def score(predictions: np.ndarray, test: Views, seed: int) -> dict[str, Any]:
+    """Accuracy with its interval over people, as fractions."""
+    people = clusters(test.persons, test.sample_ids)
+    accuracy, low, high, n = mean_estimate(predictions == test.labels, people, seed)
+    interval = [None if np.isnan(bound) else bound for bound in (low, high)]
+    return {"accuracy": accuracy, "ci_low": interval[0], "ci_high": interval[1], "n": n}
+
+
+def _drawn(count: int, spec: ProbeSpec) -> np.ndarray:
+    """Positions of the training samples that are used, in order."""
+    return np.sort(permutation(count, spec.seed, "probe", "samples")[: spec.train_limit])
+
+
+def _about(train: Views, test: Views) -> dict[str, Any]:
+    """Counts, and what guessing reaches: any class (chance), or the training split's commonest (majority)."""
+    commonest = np.bincount(train.labels).argmax()
+    return {
+        "classes": train.classes,
+        "training_images": len(train.labels),
+        "training_people": len(set(train.persons) - {""}) or None,
+        "test_images": len(test.labels),
+        "test_people": len(set(test.persons) - {""}) or None,
+        "chance": 1 / len(train.classes),
+        "majority": float(np.mean(test.labels == commonest)),
+    }
