@@ -15,6 +15,7 @@ include: "workflow/rules/faces.smk"
 include: "workflow/rules/latents.smk"
 include: "workflow/rules/emodc.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/probes.smk"
 
 
 rule all_tables:

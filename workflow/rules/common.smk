@@ -23,6 +23,7 @@ CONFIG = json.dumps(
 )
 TABLES = [name for name in STUDY.plans if "_fig" not in name]
 FIGURES = [name for name in STUDY.plans if "_fig" in name or "_ablation_" in name]
+PROBED = {spec.dataset: spec for spec in STUDY.runs.values()}
 
 
 wildcard_constraints:
@@ -125,6 +126,22 @@ def evaluation_inputs(wildcards):
 def run_argument(wildcards, input):
     """The run's folder for the command line; nothing for the zero-shot model."""
     return f"--run {Path(input.run).parent}" if "run" in input.keys() else ""
+
+
+def probe_inputs(wildcards):
+    """The faces and latents of a dataset on which something is trained."""
+    spec, root = PROBED[wildcards.dataset], f"results/{wildcards.scale}"
+    latents = f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/clean"
+    return {
+        "faces": f"{root}/faces/{spec.dataset}/ledger.csv",
+        "train": f"{latents}/train.safetensors",
+        "test": f"{latents}/{SETTINGS.split_of(spec.dataset)}.safetensors",
+    }
+
+
+def probe_px(wildcards):
+    """Side at which faces are probed: the scale's, 64 at most."""
+    return min(64, PROBED[wildcards.dataset].px)
 
 
 def plan_inputs(wildcards):

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from facetory.cli import backbone, data, emodc, faces, latents, study, tables
+from facetory.cli import backbone, data, emodc, faces, latents, probe, study, tables
 from facetory.pipeline.files import FacetoryError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ for name, module in {
     "latents": latents,
     "emodc": emodc,
     "table": tables,
+    "probe": probe,
 }.items():
     app.add_typer(module.app, name=name)
 app.command("status")(study.status)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from facetory.recognition.probes import ProbeSpec, Views
 
-SMALLEST = 4
-"""Side of the feature maps below which nothing is pooled."""
+LARGE, SMALL = 16, 4
+"""Sides of feature maps: above the first, convolutions have stride 2; down to the second, maps are pooled."""
 SHIFT = 20
 """Training images are shifted by up to their side / SHIFT."""
 
@@ -49,17 +49,19 @@ def schedule_of(spec: ProbeSpec, size: int) -> Schedule:
 
 
 def network(channels: int, side: int, classes: int, spec: ProbeSpec) -> nn.Sequential:
-    """One block of convolution, group norm and ReLU a width, pooled while the maps are large; then linear."""
+    """A block of convolution, group norm and ReLU a width, halving all but small maps; then linear."""
     layers: list[nn.Module] = []
     for width in spec.widths:
-        layers += [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.GroupNorm(8, width), nn.ReLU()]
-        if side > SMALLEST:
-            layers.append(nn.MaxPool2d(2))
-            side //= 2
-        channels = width
-    return nn.Sequential(
-        *layers, nn.Flatten(), nn.Dropout(spec.dropout), nn.Linear(channels * side**2, classes)
-    )
+        stride, pooled = (2, 1) if side > LARGE else (1, 2 if side > SMALL else 1)
+        layers += [
+            nn.Conv2d(channels, width, 3, stride, padding=1, bias=False),
+            nn.GroupNorm(8, width),
+            nn.ReLU(),
+            nn.MaxPool2d(pooled),
+        ]
+        channels, side = width, -(-side // stride) // pooled
+    head = [nn.Flatten(), nn.Dropout(spec.dropout), nn.Linear(channels * side**2, classes)]
+    return nn.Sequential(*layers, *head)
 
 
 class Expressions:

@@ -22,20 +22,20 @@ from facetory.pipeline.spec import Spec
 
 
 class ProbeSpec(Spec):
-    """What the probes do; faces larger than ``px`` are reduced, and ``train_limit`` draws from larger splits.
+    """What the probes do: faces are resized to ``px``, and ``train_limit`` samples are drawn from more.
 
-    ``inverse_l2`` is scikit-learn's C of the linear probe; the rest belongs to the CNN.
+    ``inverse_l2`` is scikit-learn's C of the linear probe; from ``widths`` on all belongs to the CNN.
     """
 
     px: int = 64
     train_limit: int = 12_000
-    inverse_l2: float = 0.01
-    iterations: int = 100
+    inverse_l2: float = 1e-3
+    iterations: int = 300
     widths: tuple[int, ...] = (32, 64, 128, 128)
     dropout: float = 0.3
-    epochs: int = 12
-    batch_size: int = 64
-    lr: float = 3e-3
+    epochs: int = 16
+    batch_size: int = 32
+    lr: float = 1.5e-3
     weight_decay: float = 0.02
     seed: int = 0
     threads: int = 1
@@ -55,8 +55,8 @@ class Views(NamedTuple):
 
     def chosen(self, positions: np.ndarray) -> Views:
         """The samples at some positions."""
-        names = ([column[i] for i in positions] for column in (self.sample_ids, self.persons))
-        return Views(self.views[positions], self.labels[positions], *names, self.classes)
+        ids, persons = ([names[i] for i in positions] for names in (self.sample_ids, self.persons))
+        return Views(self.views[positions], self.labels[positions], ids, persons, self.classes)
 
 
 def probe(
@@ -68,17 +68,20 @@ def probe(
     and name their samples.  Accuracies are fractions of the test split with 95 % intervals by bootstrap over
     people (null where one person is all there is).  A person in both splits is a `FacetoryError`.
     """
-    inputs = [faces, train, test]
-    with manifest(output, "probe", spec.model_dump(mode="json"), ["recognition.probes"], inputs) as record:
-        latents = [latent_views(path) for path in (train, test)]
-        check_disjoint(*latents, str(faces))
-        latents[0] = latents[0].chosen(_drawn(len(latents[0].labels), spec))
-        pixels = [pixel_views(faces, split, spec.px) for split in latents]
-        record |= {"status": "probed", "dataset": Path(faces).parent.name, **_about(*latents)}
+    settings, code = spec.model_dump(mode="json"), ["recognition.probes"]
+    with manifest(output, "probe", settings, code, [faces, train, test], seed=spec.seed) as record:
+        learnt, scored = latent_views(train), latent_views(test)
+        check_disjoint(learnt, scored, str(faces))
+        learnt = learnt.chosen(_drawn(len(learnt.labels), spec))
+        splits = {
+            "pixels": (pixel_views(faces, learnt, spec.px), pixel_views(faces, scored, spec.px)),
+            "latents": (learnt, scored),
+        }
+        record |= {"status": "probed", "dataset": Path(faces).parent.name, **_about(learnt, scored)}
         record["results"] = [
-            {"input": name, "shape": list(splits[0].views.shape[2:]), "probe": kind}
-            | score(classify(kind, *splits, spec), splits[1], spec.seed)
-            for name, splits in (("pixels", pixels), ("latents", latents))
+            {"input": name, "shape": list(test_split.views.shape[2:]), "probe": kind}
+            | score(classify(kind, train_split, test_split, spec), test_split, spec.seed)
+            for name, (train_split, test_split) in splits.items()
             for kind in ("linear", "cnn")
         ]
 
@@ -88,12 +91,12 @@ def latent_views(path: Path | str) -> Views:
     about = read_metadata(path)
     with open_tensors(path) as handle:
         mean, labels = handle.get_tensor("mean"), handle.get_tensor("labels")
-    names = (about["sample_ids"], about["persons"], about["classes"])
-    return Views(mean.astype(np.float32) * about["scaling_factor"], labels, *names)
+    views = mean.astype(np.float32) * about["scaling_factor"]
+    return Views(views, labels, about["sample_ids"], about["persons"], about["classes"])
 
 
 def pixel_views(ledger: Path | str, split: Views, px: int) -> Views:
-    """The aligned faces of the samples of ``split``, at most ``px`` large, uint8."""
+    """The aligned faces of the samples of ``split``, resized to ``px``, uint8."""
     ledger = Path(ledger)
     rows = {row["sample_id"]: row for _, row in read_csv(ledger, COLUMNS)}
     if missing := next((name for name in split.sample_ids if name not in rows), None):
@@ -123,14 +126,15 @@ def classify(kind: str, train: Views, test: Views, spec: ProbeSpec) -> np.ndarra
 
 
 def linear_probe(train: Views, test: Views, spec: ProbeSpec) -> np.ndarray:
-    """Multinomial logistic regression on standardised values, images and mirror images; returns classes (n,)."""
+    """Logistic regression on the standardised values of images and mirror images; returns classes (n,)."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
     model = make_pipeline(
-        StandardScaler(copy=False), LogisticRegression(C=spec.inverse_l2, max_iter=spec.iterations)
+        StandardScaler(copy=False),
+        LogisticRegression(C=spec.inverse_l2, max_iter=spec.iterations, tol=1e-3),
     )
     with threadpool_limits(spec.threads):
         model.fit(train.views.reshape(2 * len(train.labels), -1).astype(np.float32), train.labels.repeat(2))
