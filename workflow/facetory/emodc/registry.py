@@ -210,6 +210,7 @@ def _train_spec(
         steps=budget.steps,
         batch_size=budget.batch_size,
         lr=scale.lr,
+        decay=scale.decay,
         precision=scale.precision if settings.device == "cuda" else "no",
         detach_margin=scale.detach_margin,
         lora_rank=scale.lora_rank,

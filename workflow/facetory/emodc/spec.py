@@ -80,6 +80,7 @@ class EmoDCScale(BaseModel):
     grids: dict[int, int] = Field(default={1: 1, 10: 10, 100: 100, 200: 200, 500: 500, 1000: 1000})
     sweep: bool = True
     lr: float = 1e-4
+    decay: Literal["constant", "cosine"] = "constant"
     precision: Precision = "no"
     detach_margin: bool = False
     lora_rank: int = 16

@@ -88,6 +88,7 @@ def schedule_of(spec: EmoDCTrainSpec) -> Schedule:
         steps=spec.steps,
         batch_size=spec.batch_size,
         lr=spec.lr,
+        decay=spec.decay,
         weight_decay=spec.weight_decay,
         clip=spec.clip,
         accumulation=spec.accumulation,

@@ -58,6 +58,7 @@ class TrainSpec(Spec):
     steps: int
     batch_size: int = 64
     lr: float = 1e-4
+    decay: Literal["constant", "cosine"] = "constant"
     weight_decay: float = 0.01
     clip: float = 1.0
     accumulation: int = 1
