@@ -2,6 +2,8 @@
 # `spec` is the canonical request and `code` a hash of the syntax trees of the stage: a changed
 # value or a real edit reruns what depends on it; comments and mtimes do not.
 import json
+import os
+import sys
 from pathlib import Path
 
 from facetory.cli.study import load_study
@@ -9,6 +11,9 @@ from facetory.data.catalogue import entry, stage_modules
 from facetory.pipeline.config import check_device
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.provenance import code_of
+
+# Jobs find `facetory` beside the Python that runs Snakemake, whether or not its environment is activated.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 try:
     STUDY = load_study(config)
