@@ -13,7 +13,9 @@ from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.provenance import code_of
 
 # Jobs find `facetory` beside the Python that runs Snakemake, whether or not its environment is activated.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+)
 
 try:
     STUDY = load_study(config)
