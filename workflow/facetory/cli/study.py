@@ -91,6 +91,8 @@ def verify(
     root: Annotated[Path, typer.Argument(help="A results folder, e.g. results/demo.")],
 ) -> None:
     """Check every file that a manifest names against its recorded hash."""
+    if not root.is_dir():
+        raise FacetoryError(f"{root}: no such folder. Name a scale's results, e.g. results/demo.")
     broken, checked = [], 0
     for path in sorted(root.rglob("manifest.json")):
         for name, expected in (read_json(path).get("outputs") or {}).items():
