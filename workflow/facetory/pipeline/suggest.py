@@ -26,7 +26,8 @@ def validated(model: type[Model], content: object, where: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problem = error.errors()[0]
+        problems = error.errors()
+        problem = next((item for item in problems if item["type"] == "extra_forbidden"), problems[0])
         path = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             fields = _fields_at(model, problem["loc"][:-1])
@@ -36,19 +37,14 @@ def validated(model: type[Model], content: object, where: str) -> Model:
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    current: object = model
+    """Field names of the model that a path of keys leads to; a dictionary's own keys are stepped over."""
+    current: type[BaseModel] | None = model
     for part in path:
-        if not (isinstance(current, type) and issubclass(current, BaseModel)):
-            return []
-        field = current.model_fields.get(str(part))
-        current = _model_in(field.annotation) if field else None
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+        if current and (field := current.model_fields.get(str(part))):
+            current = _model_in(field.annotation)
+    return list(current.model_fields) if current else []
 
 
-def _model_in(annotation: object) -> object:
-    if isinstance(annotation, type):
-        return annotation
-    inner = [
-        a for a in getattr(annotation, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)
-    ]
-    return inner[0] if inner else None
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    candidates = [annotation, *getattr(annotation, "__args__", ())]
+    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
