@@ -178,3 +178,8 @@ def figure_files(names):
         name=names,
         kind=["png", "pdf"],
     )
+
+
+def half_the_cores(wildcards):
+    """Processes of a stage that starts them itself: two such jobs share the machine, start-up and all."""
+    return max(1, (workflow.cores or 2) // 2)

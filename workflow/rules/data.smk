@@ -9,7 +9,7 @@ rule index_dataset:
         "results/{scale}/logs/index/{dataset}.log",
     conda:
         "../../envs/facetory.yaml"
-    threads: 8
+    threads: half_the_cores
     params:
         spec=dataset_spec,
         code=dataset_code,

@@ -17,7 +17,7 @@ rule align_faces:
         "results/{scale}/logs/faces/{dataset}.log",
     conda:
         "../../envs/facetory.yaml"
-    threads: 8
+    threads: half_the_cores
     params:
         spec=faces_spec,
         code=code_of("faces.align"),

@@ -13,19 +13,14 @@ from facetory.diffusion import catalogue as weights
 from facetory.emodc.registry import study as emodc_study
 from facetory.pipeline.config import DatasetSpec, Settings, load_settings
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
-from facetory.pipeline.registry import Plan
-from facetory.pipeline.spec import BackboneSpec, TrainSpec
+from facetory.pipeline.registry import Study
+from facetory.pipeline.spec import BackboneSpec
 
 
 @dataclass
-class WholeStudy:
+class WholeStudy(Study):
     """Runs, evaluations and plans of every paper at one scale, with the datasets and backbones they use."""
 
-    settings: Settings
-    runs: dict[str, TrainSpec] = field(default_factory=dict)
-    evaluations: dict[str, Any] = field(default_factory=dict)
-    plans: dict[str, Plan] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, DatasetSpec] = field(default_factory=dict)
     backbones: dict[str, BackboneSpec] = field(default_factory=dict)
 
