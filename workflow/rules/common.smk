@@ -182,4 +182,4 @@ def figure_files(names):
 
 def half_the_cores(wildcards):
     """Processes of a stage that starts them itself: two such jobs share the machine, start-up and all."""
-    return max(1, (workflow.cores or 2) // 2)
+    return max(1, (workflow.resource_settings.cores or 2) // 2)
