@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from facetory.emodc.grids import grid, paper_timestep
+from facetory.emodc.grids import evaluation_timesteps, grid, paper_timestep
 from facetory.emodc.spec import EmoDCEvalSpec, EmoDCScale, EmoDCTrainSpec
 from facetory.pipeline.config import Settings
 from facetory.pipeline.files import FacetoryError
@@ -102,11 +102,10 @@ def _model_key(request: dict[str, Any], expansion: _Expansion) -> str:
 
 def _timesteps(request: dict[str, Any], expansion: _Expansion) -> tuple[int, ...] | None:
     """The 0-based timesteps a request averages over; None when this scale does not run that many."""
-    one_step = expansion.paper["one_step"][request["run"]]
     if "timestep" in request:
         return (paper_timestep(request["timestep"]),) if expansion.scale.sweep else None
     if request["steps"] == 1:
-        return (paper_timestep(one_step),)
+        return evaluation_timesteps(request["run"], 1)
     steps = expansion.scale.grids.get(request["steps"])
     return tuple(grid(steps)) if steps else None
 
