@@ -7,9 +7,9 @@ from zlib import crc32
 
 import numpy as np
 from facetory.data.labels import CLASSES
-from facetory.emodc.records import Records, write_records
 from facetory.emodc.registry import study
 from facetory.emodc.spec import EmoDCEvalSpec, EmoDCTrainSpec
+from facetory.metrics.records import Records, write_records
 from facetory.pipeline.config import load_settings
 from facetory.pipeline.files import sha256_of, write_json
 from facetory.pipeline.registry import Plan, PlannedCell, Study
@@ -17,8 +17,8 @@ from facetory.pipeline.registry import Plan, PlannedCell, Study
 
 def evaluation(folder: Path, records: Records) -> None:
     """Write records and the manifest that vouches for them."""
-    write_records(folder / "records.safetensors", records)
-    outputs = {"records.safetensors": sha256_of(folder / "records.safetensors")}
+    write_records(folder / "clean.safetensors", records)
+    outputs = {"clean.safetensors": sha256_of(folder / "clean.safetensors")}
     write_json(folder / "manifest.json", {"status": "evaluated", "outputs": outputs})
 
 

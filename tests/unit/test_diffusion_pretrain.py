@@ -32,9 +32,8 @@ def renders(tmp_path_factory):
         pen.ellipse((48 - width, 68 - height, 48 + width, 68 + height), fill=(150, 30, 30))
         (folder / "images").mkdir(exist_ok=True)
         image.save(folder / "images" / f"{index}.png")
-        caption = (
-            f"A photo of a person with {skin} skin, lit from the front, before a {background} background."
-        )
+        scene = f"A photo, lit from the front, before a {background} background."
+        caption = f"A photo of a person with {skin} skin. {scene}"
         samples.append(
             Sample(f"s{index}", "train", "neutral", f"p{index // 4}", f"images/{index}.png", caption)
         )

@@ -4,7 +4,7 @@ import pytest
 import torch
 from emodc_street import build, eval_spec, train_spec
 from facetory.cli.emodc import app
-from facetory.emodc.records import read_records
+from facetory.metrics.records import read_records
 from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata, write_json
 from typer.testing import CliRunner
 
@@ -35,7 +35,7 @@ def test_train_then_evaluate_by_manifest(street, tmp_path):
     (tmp_path / "spec.json").write_text(eval_spec(spec).canonical())
     places = ["--run", tmp_path / "run", "--folder", tmp_path / "evaluation", "--slot", "rafdb_basic"]
     run("evaluate", "--spec", tmp_path / "spec.json", *inputs, *places)
-    assert read_records(tmp_path / "evaluation" / "records.safetensors").slot == "rafdb_basic"
+    assert read_records(tmp_path / "evaluation" / "clean.safetensors").slot == "rafdb_basic"
 
 
 def test_a_spec_with_an_unknown_key_names_its_neighbour(street, tmp_path):

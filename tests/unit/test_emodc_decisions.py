@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from facetory.emodc import decisions
-from facetory.emodc.records import Records, read_records, write_records
+from facetory.metrics.records import Records, read_records, write_records
 from facetory.pipeline.files import FacetoryError
 
 TIMESTEPS = (50, 99, 399, 500)
@@ -123,8 +123,8 @@ def test_records_of_other_samples_are_not_paired(random_records):
 
 
 def test_records_survive_writing(random_records, tmp_path):
-    write_records(tmp_path / "records.safetensors", random_records)
-    again = read_records(tmp_path / "records.safetensors")
+    write_records(tmp_path / "clean.safetensors", random_records)
+    again = read_records(tmp_path / "clean.safetensors")
     np.testing.assert_array_equal(again.errors, random_records.errors)
     assert (again.sample_ids, again.persons, again.dataset) == (
         random_records.sample_ids,
@@ -134,8 +134,8 @@ def test_records_survive_writing(random_records, tmp_path):
 
 
 def test_a_truncated_file_is_named(random_records, tmp_path):
-    path = tmp_path / "records.safetensors"
+    path = tmp_path / "clean.safetensors"
     write_records(path, random_records)
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(FacetoryError, match=r"records\.safetensors: truncated"):
+    with pytest.raises(FacetoryError, match=r"clean\.safetensors: truncated"):
         read_records(path)

@@ -48,7 +48,7 @@ def pack(
     output: Annotated[Path, typer.Option(help="The packed safetensors file.")],
     px: Annotated[int, typer.Option(help="Side of the packed images.")] = 64,
     quality: Annotated[int, typer.Option(help="JPEG quality.")] = 95,
-    most_captions: Annotated[int, typer.Option(help="Distinct captions kept.")] = 1000,
+    most_captions: Annotated[int, typer.Option(help="Distinct captions kept.")] = 2500,
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
 ) -> None:
     """Pack small images, captions and their tokens into one file for pretraining."""

@@ -21,8 +21,9 @@ edits and generates faces.
 
 ## Training data
 {images:,} renders of parametric heads; no photograph of a person is among them. The captions
-({captions:,} distinct ones) name age, skin, light and the like, and hold no word for an expression:
-what the model knows of expressions by name is MiniLM's alone. {held_out:,} images were held out, by person.
+({captions:,} distinct ones) name age, skin, light and the like, say what brows, eyes and mouth do, and hold
+no word for an emotion: what the model knows of emotions by name is MiniLM's alone. {held_out:,} images were
+held out, by person.
 Example: “{example}”
 
 ## Training

@@ -25,13 +25,13 @@ HELD_OUT = 50
 class Packed(NamedTuple):
     """An unpacked data set.
 
-    ``caption`` holds two rows of ``tokens`` an image: who it shows, and how it was taken.  The last row of
-    ``tokens`` is the null prompt.
+    ``caption`` holds a row of ``tokens`` for each sentence of an image's caption: who it shows, what the face
+    does, how it was taken.  The last row of ``tokens`` is the null prompt.
     """
 
     sample_ids: list[str]
     images: np.ndarray  # uint8, (n, 3, px, px)
-    caption: np.ndarray  # int64, (n, 2)
+    caption: np.ndarray  # int64, (n, sentences)
     captions: list[str]
     tokens: Tensor  # float16, (captions + 1, length, width)
     held_out: np.ndarray  # bool, (n,)
@@ -42,14 +42,14 @@ def pack(
     output: Path | str,
     px: int,
     quality: int = 95,
-    most_captions: int = 1000,
+    most_captions: int = 2500,
     split: str | None = None,
 ) -> dict[str, Any]:
     """Pack a folder of aligned faces (by ledger.csv) or of renders (by index.csv) into one file.
 
-    Images are resized to (px, px) and stored as JPEG without chroma subsampling.  Each caption
-    is split into two (`halves`), which lose clauses until they fit the text encoder and no more than
-    ``most_captions`` distinct ones are left.  Returns counts.
+    Images are resized to (px, px) and stored as JPEG without chroma subsampling.  The sentences of a
+    caption, far fewer than their combinations, stand for themselves; they lose clauses until they
+    fit the text encoder and no more than ``most_captions`` distinct ones are left.  Returns counts.
     """
     from PIL import Image
 
@@ -57,8 +57,8 @@ def pack(
     from facetory.diffusion.text import LENGTH, NULL, embed, token_count
 
     rows = [row for row in _rows(Path(faces)) if split is None or row["split"] == split]
-    both = [half for row in rows for half in halves(row["caption"])]
-    texts = merged(fitted(both, LENGTH["minilm"], token_count), most_captions)
+    said = [sentence for row in rows for sentence in sentences(row["caption"])]
+    texts = merged(fitted(said, LENGTH["minilm"], token_count), most_captions)
     captions = sorted(set(texts))
     number = {text: index for index, text in enumerate(captions)}
     files = []
@@ -72,7 +72,7 @@ def pack(
     tensors: dict[str, np.ndarray] = {
         "bytes": np.concatenate(files),
         "offsets": np.cumsum([0, *map(len, files)], dtype=np.int64),
-        "caption": np.array([number[text] for text in texts], dtype=np.int64).reshape(-1, 2),
+        "caption": np.array([number[text] for text in texts], dtype=np.int64).reshape(len(rows), -1),
         "tokens": embed([*captions, NULL], "minilm").numpy().astype(np.float16),
         "held_out": np.isin(people, distinct[: -(-len(distinct) // HELD_OUT)]),
     }
@@ -111,11 +111,9 @@ def unpack(path: Path | str) -> Packed:
     )
 
 
-def halves(caption: str) -> tuple[str, str]:
-    """ "A photo of a young man, lit from above, looking up." as "A photo of a young man." and
-    "A photo, lit from above, looking up.": far fewer distinct captions than their combinations."""
-    who, *scene = caption.rstrip(".").split(", ")
-    return f"{who}.", ", ".join(["A photo", *scene]) + "."
+def sentences(caption: str) -> list[str]:
+    """ "A photo of a man. A photo, looking up." as its two sentences."""
+    return [f"{sentence}." for sentence in caption.rstrip(".").split(". ")]
 
 
 def fitted(captions: Sequence[str], most_tokens: int, count: Callable[[list[str]], list[int]]) -> list[str]:

@@ -24,8 +24,8 @@ class Denoising:
     """Predict the noise in latents from their captions (Ho et al. 2020, Eq. 14); one caption in ten is null.
 
     ``mean`` and ``logvar`` (n, 2, C, h, w) with the flips on axis 1, ``tokens`` (captions + 1, length, width)
-    with the null prompt last, ``caption`` int64 (n, 2) into them (a step takes
-    one of the two), ``keys`` int64 (n,): all on the device.
+    with the null prompt last, ``caption`` int64 (n, sentences) into them (a step takes
+    one of the sentences), ``keys`` int64 (n,): all on the device.
     """
 
     def __init__(
@@ -70,9 +70,11 @@ class Denoising:
         keys = self.keys[rows]
         choices = randomness.uniform(self.streams["choices"], keys, step, 4)
         flip = (choices[:, 0] < 0.5).long()
-        half = (choices[:, 3] < 0.5).long()
+        sentence = (choices[:, 3] * self.caption.shape[1]).long()
         timestep = (choices[:, 1] * len(self.alpha_bar)).long()
-        caption = torch.where(choices[:, 2] < NULL_CAPTION, len(self.tokens) - 1, self.caption[rows, half])
+        caption = torch.where(
+            choices[:, 2] < NULL_CAPTION, len(self.tokens) - 1, self.caption[rows, sentence]
+        )
         mean, logvar = self.mean[rows, flip], self.logvar[rows, flip]
         draws = randomness.normal(self.streams["noise"], keys, step, 2 * mean[0].numel())
         spread, noise = (draw.reshape(mean.shape) for draw in draws.chunk(2, 1))

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facetory.emodc.decisions import correct, predictions
-from facetory.emodc.records import Records, read_records
 from facetory.emodc.spec import EmoDCEvalSpec
 from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate, mean_recall_estimate
+from facetory.metrics.records import Records, read_records
 from facetory.pipeline.config import Config
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 from facetory.pipeline.registry import Plan, PlannedCell
@@ -190,7 +190,7 @@ def _read(folder: Path) -> Evaluation:
     manifest = read_json(folder / "manifest.json")
     if manifest["status"] != "evaluated":
         return str(manifest["reason"])
-    path = folder / "records.safetensors"
+    path = folder / "clean.safetensors"
     records = read_records(path)
     if sha256_of(path) != manifest["outputs"][path.name]:
         raise FacetoryError(

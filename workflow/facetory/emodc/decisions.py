@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from facetory.emodc.records import Records
 from facetory.metrics import bootstrap, classification
 from facetory.metrics.bootstrap import Estimate
+from facetory.metrics.records import Records
 from facetory.pipeline.files import FacetoryError
 
 Timesteps = Sequence[int]

@@ -21,8 +21,8 @@ from facetory.emodc.inputs import (
     read_text,
     unet_files,
 )
-from facetory.emodc.records import Records, write_records
 from facetory.emodc.spec import EmoDCEvalSpec
+from facetory.metrics.records import Records, write_records
 from facetory.pipeline.files import open_tensors, read_json, sha256_of, write_tensors
 from facetory.pipeline.provenance import manifest
 from facetory.pipeline.randomness import sample_keys
@@ -44,13 +44,13 @@ def evaluate_emodc(
 ) -> None:
     """Evaluate a run (its folder; None is the zero-shot model) on one split.
 
-    ``backbone`` is its manifest, or its folder.  Writes records.safetensors and manifest.json into
+    ``backbone`` is its manifest, or its folder.  Writes clean.safetensors and manifest.json into
     ``folder``.  A run that failed is not evaluated: the manifest has status "not_run" and the reason.  Shards
     in ``checkpoints`` (default: shards/ in ``folder``), bound to spec, code and inputs, let a killed
     evaluation go on and end with the same records; they are deleted at the end.
     """
     folder, weights = Path(folder), read_backbone(backbone)
-    result, manifest_path = folder / "records.safetensors", folder / "manifest.json"
+    result, manifest_path = folder / "clean.safetensors", folder / "manifest.json"
     trained = read_json(Path(run) / "manifest.json") if run else {"status": "trained"}
     adapter = Path(run) / "adapter.safetensors" if run and trained["status"] == "trained" else None
     inputs = [latents, text, *unet_files(weights), *([adapter] if adapter else [])]

@@ -77,6 +77,20 @@ IDLE = (
 )  # fmt: skip
 """Actions that no face keeps quite still."""
 ALL = tuple(sorted({name for region in REGIONS for name in region} | set(SINGLE)))
+WORDS = {
+    "raised brows": ("browOuterUp", 0.35), "raised inner brows": ("browInnerUp", 0.45),
+    "lowered brows": ("browDown", 0.35), "wide eyes": ("eyeWide", 0.4), "narrow eyes": ("eyeSquint", 0.3),
+    "closed eyes": ("eyeBlink", 0.4), "raised cheeks": ("cheekSquint", 0.4),
+    "puffed cheeks": ("cheekPuff", 0.3), "a wrinkled nose": ("noseSneer", 0.35),
+    "a smile": ("mouthSmile", 0.3), "mouth corners down": ("mouthFrown", 0.35),
+    "an open mouth": ("jawOpen", 0.2), "stretched lips": ("mouthStretch", 0.4),
+    "pressed lips": ("mouthPress", 0.25), "rolled lips": ("mouthRollUpper", 0.3),
+    "rounded lips": ("mouthFunnel", 0.2), "a raised upper lip": ("mouthUpperUp", 0.35),
+    "bared lower teeth": ("mouthLowerDown", 0.35), "a pushed up chin": ("mouthShrugLower", 0.3),
+    "the tongue out": ("tongueOut", 0.2),
+}  # fmt: skip
+"""What one sees of an action that is at least so strong."""
+MOST_WORDS = 4
 
 
 def blend(first: dict[str, float], second: dict[str, float], weight: float = 0.5) -> dict[str, float]:
@@ -127,6 +141,19 @@ def arbitrary(draw: np.random.Generator) -> dict[str, float]:
         return sided(chosen, draw, 1.0)
     few = draw.choice(len(ALL), size=int(draw.integers(1, 5)), replace=False)
     return sided({ALL[k]: draw.uniform(0.2, 1.0) for k in few}, draw, 1.0)
+
+
+def words(moves: dict[str, float]) -> str:
+    """What sided actions look like from brow to chin, e.g. "raised cheeks, a smile"; '' at rest.
+
+    The ``MOST_WORDS`` most visible movements of muscles; no emotion is named.
+    """
+    visible = {
+        text: max(moves.get(action + side, 0.0) for side in ("", "Left", "Right")) / least
+        for text, (action, least) in WORDS.items()
+    }
+    most = sorted(visible.values())[-MOST_WORDS]
+    return ", ".join(text for text, strength in visible.items() if strength >= max(1, most))
 
 
 def sided(chosen: dict[str, float], draw: np.random.Generator, intensity: float) -> dict[str, float]:

@@ -25,7 +25,8 @@ def describe(
 ) -> tuple[dict[str, Any], dict[str, float], dict[str, Any], str]:
     """Person, facial actions, scene and caption of a sample: a function of (seed, sample) alone.
 
-    The caption names age, skin, hair, light, pose and background, and never the expression.
+    The caption's three sentences name age, skin and hair; what brows, eyes and mouth do, though no emotion;
+    light, pose and background.
     """
     who = people.person(seed, sample.person)
     draw = generator(seed, "anny", "actions", sample.sample_id)
@@ -38,7 +39,10 @@ def describe(
     hard = share == 1 or (share > 0 and draw.random() < share)
     view = scene.scene(draw, scene.HARD if hard else scene.EASY, COVERED.get(dataset, 0.0))
     view["tongue"] = moves.get("tongueOut", 0.0)
-    return who, moves, view, f"A photo of {people.words(who)}, {scene.words(view)}."
+    seen = expressions.words(moves)
+    face = f"A photo of a facial expression with {seen}" if seen else "A photo of a still face"
+    caption = f"A photo of {people.words(who)}. {face}. A photo, {scene.words(view)}."
+    return who, moves, view, caption
 
 
 def images(

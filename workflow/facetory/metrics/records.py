@@ -1,4 +1,4 @@
-"""Evaluation records: the noise-prediction error of every sample, timestep and class."""
+"""Evaluation records: the error of every sample, timestep and class, from which all numbers are derived."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata, 
 class Records:
     """errors (n, T, K) float32; timesteps (T,) int64, sorted, counting from 0; labels (n,) int64.
 
+    A diffusion classifier's errors are noise-prediction errors; a discriminative one's are −log p(c|x), under
+    the one timestep 0.  The least mean error decides either way.
     ``sample_ids`` and ``persons`` have n entries ('' for an unknown person), ``classes`` K.  ``slot``,
     ``dataset`` and ``spec`` say what was evaluated.
     """

@@ -1,0 +1,61 @@
+"""Specs of the discriminative classifiers: comparators, controls, guides; and of their evaluations."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from facetory.pipeline.spec import Spec, TrainSpec
+
+Network = Literal["apvit", "poster", "posterpp", "resnet18", "cnn"]
+
+
+class ClassifierSpec(TrainSpec):
+    """One discriminative classifier, trained by cross-entropy, or read from its authors' checkpoint.
+
+    It sees aligned faces at ``px``, or with ``view`` "latents" what ``backbone``'s autoencoder makes of faces
+    at ``px``.  ``size`` "paper" is the published architecture, "small" one with fewer, narrower layers.
+    ``weights`` is an authors' checkpoint below data_root; it is not trained further.
+    """
+
+    backbone: str = ""
+    loss: str = "cross_entropy"
+    network: Network
+    view: Literal["faces", "latents"] = "faces"
+    size: Literal["paper", "small"] = "paper"
+    weights: str | None = None
+
+    def slug(self) -> list[str]:
+        """Network, what it sees, and what it learnt from."""
+        return [
+            self.network,
+            *(["latents"] if self.view == "latents" else []),
+            self.dataset,
+            f"seed{self.seed}",
+        ]
+
+
+class ClassifierEvalSpec(Spec):
+    """Scores of every (sample, class) of a split, clean and under corruptions.
+
+    ``images_per_class`` bounds the corrupted images (None: all of the split); clean ones are always all.
+    """
+
+    train: ClassifierSpec
+    dataset: str
+    split: str
+    corruptions: tuple[str, ...] = ("clean",)
+    images_per_class: int | None = None
+    noise_seed: int = 0
+    batch_size: int = 256
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: int = 1
+
+    def slug(self) -> list[str]:
+        """The classifier, and on what it is evaluated."""
+        target = [] if self.train.dataset == self.dataset else [self.dataset]
+        return [
+            *self.train.slug(),
+            *target,
+            self.split,
+            *(["robustness"] if self.corruptions != ("clean",) else []),
+        ]
