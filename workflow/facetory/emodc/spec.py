@@ -36,7 +36,11 @@ class EmoDCTrainSpec(TrainSpec):
 
 
 class EmoDCEvalSpec(Spec):
-    """Noise-prediction errors of every (sample, timestep, class); ``train`` None is the zero-shot model."""
+    """Errors of every (sample, timestep, class), clean or corrupted; ``train`` None is the zero-shot model.
+
+    ``images_per_class`` bounds the samples (None: the whole split); ``extra_prompts`` adds the errors under
+    the non-class and the null prompt.
+    """
 
     train: EmoDCTrainSpec | None = None
     backbone: str
@@ -44,7 +48,9 @@ class EmoDCEvalSpec(Spec):
     split: str
     px: int
     timesteps: tuple[int, ...]
-    corruption: str = "clean"
+    corruptions: tuple[str, ...] = ("clean",)
+    images_per_class: int | None = None
+    extra_prompts: bool = False
     noise_seed: int = 0
     batch_size: int = 512
     precision: Precision = "no"
@@ -55,7 +61,8 @@ class EmoDCEvalSpec(Spec):
         """What is evaluated and on what."""
         model = ["zero_shot"] if self.train is None else self.train.slug()
         target = [] if self.train and self.train.dataset == self.dataset else [self.dataset]
-        return [*model, *target, self.split, *([] if self.corruption == "clean" else [self.corruption])]
+        corrupted = [] if self.corruptions == ("clean",) else ["corrupted"]
+        return [*model, *target, self.split, *corrupted, *(["prompts"] if self.extra_prompts else [])]
 
 
 class Budget(BaseModel):
