@@ -34,7 +34,7 @@ def tiny_unet(seed: int = 0) -> UNet2DConditionModel:
     ).eval()
 
 
-def build(folder: Path, samples: int = 12) -> dict[str, Path]:
+def build(folder: Path, samples: int = 12, corruption: str = "clean") -> dict[str, Path]:
     """Write a backbone, a split of latents whose mean tells the class, and text; return their paths."""
     random = np.random.default_rng(0)
     tiny_unet().save_pretrained(folder / "backbone" / "unet", safe_serialization=True)
@@ -54,7 +54,7 @@ def build(folder: Path, samples: int = 12) -> dict[str, Path]:
         "encoder": "demo",
         "dataset": "faces",
         "px": 64,
-        "corruption": "clean",
+        "corruption": corruption,
     }
     write_tensors(folder / "train.safetensors", tensors, about)
     tokens = random.normal(size=(len(CLASSES) + 2, L, D)).astype(np.float32)
@@ -64,6 +64,11 @@ def build(folder: Path, samples: int = 12) -> dict[str, Path]:
         "text": folder / "text.safetensors",
         "backbone": folder / "backbone",
     }
+
+
+def for_evaluation(paths: dict[str, Path]) -> dict[str, object]:
+    """What `build` returned as arguments of the evaluation stage: the latents are the clean ones."""
+    return {**paths, "latents": {"clean": paths["latents"]}}
 
 
 def train_spec(**changes) -> EmoDCTrainSpec:
@@ -96,4 +101,4 @@ if __name__ == "__main__":
         measure = evaluate.errors_by_class
         evaluate.PAIRS_A_SHARD = 4
         evaluate.errors_by_class = lambda *args, **options: time.sleep(slow) or measure(*args, **options)
-        evaluate.evaluate_emodc(eval_spec(), **paths, run=None, folder=folder / "evaluation")
+        evaluate.evaluate_emodc(eval_spec(), **for_evaluation(paths), run=None, folder=folder / "evaluation")

@@ -52,6 +52,20 @@ def test_the_run_of_a_trained_model_must_be_given(street, tmp_path):
         run("evaluate", "--spec", eval_spec(train_spec()).canonical(), *inputs, "--folder", tmp_path)
 
 
+def test_several_corruptions_need_a_path_for_each(street, tmp_path):
+    spec = eval_spec(corruptions=("clean", "noise30")).canonical()
+    inputs = ["--latents", street["latents"], "--text", street["text"], "--backbone", street["backbone"]]
+    with pytest.raises(FacetoryError, match=r"Write \{corruption\}"):
+        run("evaluate", "--spec", spec, *inputs, "--folder", tmp_path)
+    for name in ("clean", "noise30"):
+        (tmp_path / name).mkdir()
+        build(tmp_path / name, corruption=name)
+    inputs[1] = tmp_path / "{corruption}" / "train.safetensors"
+    run("evaluate", "--spec", spec, *inputs, "--folder", tmp_path / "evaluation")
+    found = {path.name for path in (tmp_path / "evaluation").glob("*.safetensors")}
+    assert found == {"clean.safetensors", "noise30.safetensors"}
+
+
 def test_prompts_are_embedded_in_the_order_of_the_classes(tmp_path):
     write_json(
         tmp_path / "backbone.json",

@@ -47,7 +47,9 @@ def train(
 @app.command("evaluate")
 def evaluate(
     spec: SpecText,
-    latents: LatentsPath,
+    latents: Annotated[
+        str, typer.Option(help="Cached latents of one split; {corruption} stands for each of the spec's.")
+    ],
     text: TextPath,
     backbone: Backbone,
     folder: Folder,
@@ -57,7 +59,7 @@ def evaluate(
     run: Annotated[Path | None, typer.Option(help="The run's folder; without it: zero-shot.")] = None,
     slot: Annotated[str, typer.Option(help="The slot this evaluation fills.")] = "",
 ) -> None:
-    """Record the noise-prediction error of every sample, timestep and class of a split."""
+    """Record the noise-prediction error of every sample, timestep and class of a split, per corruption."""
     from facetory.emodc.evaluate import evaluate_emodc
     from facetory.pipeline.gpu import lease
 
@@ -66,8 +68,14 @@ def evaluate(
         raise FacetoryError(
             "--run: the spec's `train` and the run's folder go together: give both, or neither (zero-shot)."
         )
+    if len(asked.corruptions) > 1 and "{corruption}" not in latents:
+        raise FacetoryError(
+            f"--latents: {latents} is one file, but the spec asks for {', '.join(asked.corruptions)}. Write "
+            "{corruption} in the path's place that names it."
+        )
+    files = {name: latents.replace("{corruption}", name) for name in asked.corruptions}
     with lease(int(asked.device == "cuda")):
-        evaluate_emodc(asked, latents, text, backbone, run, folder, checkpoints, asked.device, slot)
+        evaluate_emodc(asked, files, text, backbone, run, folder, checkpoints, asked.device, slot)
 
 
 @app.command("prompts")

@@ -18,7 +18,8 @@ class Records:
     A diffusion classifier's errors are noise-prediction errors; a discriminative one's are −log p(c|x), under
     the one timestep 0.  The least mean error decides either way.
     ``sample_ids`` and ``persons`` have n entries ('' for an unknown person), ``classes`` K.  ``slot``,
-    ``dataset`` and ``spec`` say what was evaluated.
+    ``dataset`` and ``spec`` say what was evaluated.  ``extra`` (n, T, 2) float32, where it was asked for:
+    errors under the non-class and the null prompt.
     """
 
     errors: np.ndarray
@@ -30,6 +31,7 @@ class Records:
     slot: str = ""
     dataset: str = ""
     spec: dict[str, Any] = field(default_factory=dict)
+    extra: np.ndarray | None = None
 
 
 TENSORS = ("errors", "timesteps", "labels")
@@ -38,7 +40,8 @@ METADATA = ("sample_ids", "persons", "classes", "slot", "dataset", "spec")
 
 def write_records(path: Path | str, records: Records) -> None:
     """Write records as safetensors, atomically; errors that are not finite are a `FacetoryError`."""
-    bad = np.argwhere(~np.isfinite(records.errors))
+    extra = {} if records.extra is None else {"extra": np.ascontiguousarray(records.extra)}
+    bad = np.argwhere(~np.isfinite(np.concatenate([records.errors, *extra.values()], axis=2)))
     if len(bad):
         sample, timestep, _ = bad[0]
         raise FacetoryError(
@@ -47,7 +50,7 @@ def write_records(path: Path | str, records: Records) -> None:
             "the evaluation's precision is too narrow: evaluate with precision 'no', or train it again."
         )
     tensors = {name: np.ascontiguousarray(getattr(records, name)) for name in TENSORS}
-    write_tensors(path, tensors, {name: getattr(records, name) for name in METADATA})
+    write_tensors(path, tensors | extra, {name: getattr(records, name) for name in METADATA})
 
 
 def read_records(path: Path | str) -> Records:
@@ -57,6 +60,7 @@ def read_records(path: Path | str) -> Records:
         held = set(handle.keys())
         if not {*TENSORS} <= held or not {*METADATA} <= about.keys():
             raise FacetoryError(f"{path}: not an evaluation's records. Delete it and evaluate again.")
-        return Records(
-            **{name: handle.get_tensor(name) for name in TENSORS}, **{m: about[m] for m in METADATA}
-        )
+        tensors = {name: handle.get_tensor(name) for name in (*TENSORS, *(held & {"extra"}))}
+    if any(tensors[name].shape[:2] != tensors["errors"].shape[:2] for name in held & {"extra"}):
+        raise FacetoryError(f"{path}: its tensors do not belong together. Delete it and evaluate again.")
+    return Records(**tensors, **{name: about[name] for name in METADATA})
