@@ -41,7 +41,7 @@ def street(tmp_path_factory):
 def encoded(street, name="latents.safetensors", **settings):
     settings = {"split": "train", "px": 64} | settings
     ledger = street / "faces" / "toy" / "ledger.csv"
-    encode.encode(ledger, street / "manifest.json", output=street / name, **settings)
+    encode.encode(ledger, street / "manifest.json", outputs={"clean": street / name}, **settings)
     with open_tensors(street / name, "pt") as handle:
         return {key: handle.get_tensor(key) for key in handle.keys()}  # noqa: SIM118
 

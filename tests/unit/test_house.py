@@ -20,7 +20,7 @@ BELOW = {
     "pipeline": set(),
     "data": GROUND,
     "metrics": GROUND,
-    "faces": GROUND | {"data"},
+    "faces": GROUND | {"data", "metrics"},
     "training": FIRST,
     "report": FIRST,
     "diffusion": FIRST | {"training"},

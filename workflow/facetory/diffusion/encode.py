@@ -1,20 +1,20 @@
-"""Caching latents: the faces of one split, and their mirror images, through the autoencoder once."""
+"""Caching latents: the faces of one split through the autoencoder once, clean or under corruptions."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from facetory.data.index import read_csv
-from facetory.data.labels import family_of
-from facetory.diffusion.pixels import resized
+from facetory.diffusion.latents import both_flips, posterior
+from facetory.diffusion.pixels import to_unit
+from facetory.faces.corrupt import CLEAN
+from facetory.faces.views import Chosen, batches, choose, read_face
 from facetory.pipeline.files import FacetoryError, read_json, write_tensors
 
-COLUMNS = ("sample_id", "split", "label", "person", "sha256")
+if TYPE_CHECKING:
+    from torch import Tensor
+
 PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
@@ -23,84 +23,85 @@ def encode(
     backbone: Path | str,
     split: str,
     px: int,
-    output: Path | str,
-    corruption: str = "clean",
+    outputs: Mapping[str, Path | str],
+    images_per_class: int | None = None,
+    noise_seed: int = 0,
     device: str = "cpu",
     precision: str = "fp32",
     batch_size: int = 16,
     threads: int = 0,
 ) -> None:
-    """Encode the aligned faces of a split (by their ledger.csv) and write the latents file.
+    """Encode the aligned faces of a split (by their ledger.csv) and write a latents file a corruption.
 
-    ``mean`` and ``logvar`` float16 (n, 2, C, h, w): axis 1 holds the face and its mirror image, each encoded
-    itself; ``labels`` int64 (n,) index the classes.  Faces are resized to (px, px) by PIL's Lanczos filter.
+    ``outputs`` maps corruptions (`faces.corrupt`; "clean" is one) to files.  Each holds ``mean`` and
+    ``logvar`` float16 (n, V, C, h, w) and ``labels`` int64 (n,), which index the classes.  Axis 1 holds the
+    face and, of clean faces, its mirror image, encoded itself; corrupted ones serve evaluation alone, and
+    have V = 1.  Faces are corrupted at the resolution at which they were aligned, then resized to (px, px)
+    by PIL's Lanczos filter; of each class ``images_per_class`` are taken (all for None).
+
     ``backbone`` is its manifest.  ``precision`` "bf16" or "fp16" speeds a GPU up and costs digits.  A face
-    that differs from its ledger's sha256 is a `FacetoryError` that names the file.
+    that differs from its ledger's sha256 is a `FacetoryError` that names the file; so is an unknown
+    corruption.  Pictures that were corrupted before they were aligned are encoded under that name alone.
     """
     import torch
 
     from facetory.diffusion.backbone import load_vae
-    from facetory.diffusion.latents import both_flips
     from facetory.training.progress import shown
 
     if threads:
         torch.set_num_threads(threads)
-    ledger, about = Path(ledger), read_json(backbone)
-    everyone = [row for _, row in read_csv(ledger, COLUMNS)]
-    rows = [row for row in everyone if row["split"] == split]
-    if not rows:
-        raise FacetoryError(f"{ledger}: no face is in split {split!r}. Give the dataset that split.")
-    classes = family_of((row["label"] for row in everyone), str(ledger))
+    about = read_json(backbone)
+    chosen = choose(ledger, split, images_per_class, tuple(outputs))
     vae = load_vae(about["folder"], device, getattr(torch, PRECISIONS[precision]))
-    means, logvars = [], []
-    with shown(f"encoding {ledger.parent.name} {split}", 0, len(rows)) as show:
-        for first in range(0, len(rows), batch_size):
-            faces = (read_face(ledger.parent, row) for row in rows[first : first + batch_size])
-            with torch.no_grad():
-                mean, logvar = both_flips(vae, torch.from_numpy(as_batch(faces, px)))
-            means.append(mean.half().cpu())
-            logvars.append(logvar.half().cpu())
-            show(min(first + batch_size, len(rows)), {})
-    tensors = {
-        "mean": torch.cat(means),
-        "logvar": torch.cat(logvars),
-        "labels": torch.tensor([classes.index(row["label"]) for row in rows]),
-    }
-    if not all(bool(torch.isfinite(tensors[name]).all()) for name in ("mean", "logvar")):
-        raise FacetoryError(
-            f"{output}: the autoencoder overflows in {precision}. Encode with precision fp32."
+    parts: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in outputs}
+    with shown(f"encoding {chosen.folder.name} {split}", 0, len(chosen.rows)) as show, torch.no_grad():
+        faces = batches(
+            chosen.folder, chosen.rows, px, chosen.applied, noise_seed, batch_size, max(1, threads)
         )
-    metadata = {
-        "sample_ids": [row["sample_id"] for row in rows],
-        "persons": [row["person"] for row in rows],
-        "classes": list(classes),
+        for done, views in enumerate(faces, start=1):
+            for name, pixels in zip(outputs, views, strict=True):
+                mean, logvar = _moments(vae, torch.from_numpy(pixels), mirrored=name == CLEAN)
+                parts[name].append((mean.half().cpu(), logvar.half().cpu()))
+            show(min(done * batch_size, len(chosen.rows)), {})
+    common = {
+        "sample_ids": chosen.sample_ids,
+        "persons": chosen.persons,
+        "classes": list(chosen.classes),
         "scaling_factor": vae.config.scaling_factor,
         "encoder": about["spec"]["name"],
-        "dataset": ledger.parent.name,
+        "dataset": chosen.folder.name,
         "px": px,
-        "corruption": corruption,
+        "images_per_class": images_per_class,
     }
-    write_tensors(output, tensors, metadata)
+    for name, output in outputs.items():
+        mean, logvar = (torch.cat(moment) for moment in zip(*parts[name], strict=True))
+        if not bool(torch.isfinite(mean).all() and torch.isfinite(logvar).all()):
+            raise FacetoryError(
+                f"{output}: the autoencoder overflows in {precision}. Encode with precision fp32."
+            )
+        tensors = {"mean": mean, "logvar": logvar, "labels": torch.from_numpy(chosen.labels)}
+        write_tensors(output, tensors, common | _corruption(name, chosen, noise_seed))
 
 
-def read_face(folder: Path, row: dict[str, str]) -> np.ndarray:
-    """An aligned face, RGB uint8 (height, width, 3), whose file is whole by its ledger's sha256."""
-    from PIL import Image
-
-    path = folder / "images" / f"{row['sample_id']}.png"
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise FacetoryError(f"{path}: the aligned face is missing. Align {folder.name} again.") from error
-    if hashlib.sha256(content).hexdigest() != row["sha256"]:
-        raise FacetoryError(
-            f"{path}: the file is truncated or changed: its sha256 is not that of ledger.csv. Align "
-            f"{folder.name} again."
-        )
-    with Image.open(io.BytesIO(content)) as image:
-        return np.asarray(image.convert("RGB"))
+def _moments(vae: Any, pixels: Tensor, mirrored: bool) -> tuple[Tensor, Tensor]:
+    """Posterior mean and log-variance of uint8 pixels (batch, 3, px, px), each (batch, V, C, h, w)."""
+    if mirrored:
+        return both_flips(vae, pixels)
+    mean, logvar = posterior(vae, to_unit(pixels.to(vae.device)).to(vae.dtype))
+    return mean[:, None], logvar[:, None]
 
 
-def as_batch(faces: Iterable[np.ndarray], px: int) -> np.ndarray:
-    """Faces of any size as one uint8 batch (n, 3, px, px)."""
-    return np.stack([resized(face, px) for face in faces]).transpose(0, 3, 1, 2)
+def _corruption(name: str, chosen: Chosen, noise_seed: int) -> dict[str, Any]:
+    """What the metadata say of a corruption: its name, and how and at which resolution it was applied."""
+    if name == CLEAN:
+        return {"corruption": name}
+    if name == chosen.corruption:
+        seed = int(chosen.rows[0]["noise_seed"])
+        return {"corruption": name, "order": "corrupt_then_align", "noise_seed": seed}
+    px = read_face(chosen.folder, chosen.rows[0]).shape[0]
+    return {
+        "corruption": name,
+        "order": "align_then_corrupt",
+        "corruption_px": px,
+        "noise_seed": noise_seed,
+    }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facetory.diffusion.pixels import to_unit
+from facetory.pipeline.files import FacetoryError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +31,15 @@ def both_flips(vae: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
     images = to_unit(pixels.to(vae.device)).to(vae.dtype)
     mean, logvar = zip(posterior(vae, images), posterior(vae, images.flip(-1)), strict=True)
     return _paired(mean), _paired(logvar)
+
+
+def require_mirror_images(mean: Any, path: Path | str) -> None:
+    """Raise a `FacetoryError` where latents (n, V, C, h, w) hold no mirror images to train on (V = 1)."""
+    if mean.shape[1] < 2:
+        raise FacetoryError(
+            f"{path}: holds no mirror images, which training draws from: latents of corrupted faces serve "
+            "evaluation alone. Train on the latents of the clean faces."
+        )
 
 
 def _paired(parts: tuple[Tensor, ...]) -> Tensor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from facetory.diffusion.pixels import resized
+from facetory.faces.views import resized
 from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata, write_tensors
 from facetory.pipeline.randomness import sample_keys
 

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-def resized(image: np.ndarray, px: int) -> np.ndarray:
-    """An RGB uint8 image as (px, px, 3) uint8, by PIL's Lanczos filter with anti-aliasing."""
-    from PIL import Image
-
-    if image.shape[:2] == (px, px):
-        return image
-    return np.asarray(Image.fromarray(image).resize((px, px), Image.Resampling.LANCZOS))
 
 
 def to_unit(pixels: Tensor) -> Tensor:
