@@ -15,16 +15,17 @@ from facetory.pipeline.files import sha256_of, write_json
 from facetory.pipeline.registry import Plan, PlannedCell, Study
 
 
-def evaluation(folder: Path, records: Records) -> None:
-    """Write records and the manifest that vouches for them."""
+def evaluation(root: Path, name: str, records: Records) -> None:
+    """Write records and the manifest that vouches for them into a results folder."""
+    folder = root / "evaluations" / name
     write_records(folder / "clean.safetensors", records)
     outputs = {"clean.safetensors": sha256_of(folder / "clean.safetensors")}
     write_json(folder / "manifest.json", {"status": "evaluated", "outputs": outputs})
 
 
-def failed(folder: Path, reason: str) -> None:
+def failed(root: Path, name: str, reason: str) -> None:
     """Write the manifest of an evaluation that was not run."""
-    write_json(folder / "manifest.json", {"status": "not_run", "reason": reason})
+    write_json(root / "evaluations" / name / "manifest.json", {"status": "not_run", "reason": reason})
 
 
 def decided(decisions, labels, spec: EmoDCEvalSpec, persons=None, classes=("happiness", "sadness", "anger")):
@@ -103,7 +104,7 @@ def fabricate(study: Study, root: Path, samples: int = 44, people: int = 11, fai
     """Write every evaluation of a study; those with ``failing`` in their name fail."""
     for name, spec in study.evaluations.items():
         if failing in name:
-            failed(root / name, "its training failed: training diverged at step 41")
+            failed(root, name, "its training failed: training diverged at step 41")
             continue
         random = np.random.default_rng(crc32(name.encode()))
         classes = CLASSES["compound" if "compound" in spec.dataset else "basic"]
@@ -112,4 +113,4 @@ def fabricate(study: Study, root: Path, samples: int = 44, people: int = 11, fai
         guesses = random.integers(len(classes), size=right.shape)
         decisions = np.where(right, labels[:, None], guesses)
         persons = [f"p{i % people}" for i in range(samples)]
-        evaluation(root / name, decided(decisions, labels, spec, persons, tuple(classes)))
+        evaluation(root, name, decided(decisions, labels, spec, persons, tuple(classes)))

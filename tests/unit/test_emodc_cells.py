@@ -13,7 +13,7 @@ DECISIONS = [[0, 0], [1, 0], [1, 2], [2, 2], [0, 2]]
 
 @pytest.fixture
 def plan(tmp_path):
-    evaluation(tmp_path / "e", decided(DECISIONS, LABELS, paper_evaluation((99, 499))))
+    evaluation(tmp_path, "e", decided(DECISIONS, LABELS, paper_evaluation((99, 499))))
     one = planned("1-step", (99,), ["e"], published=40.0)
     two = planned("2-step", (99, 499), ["e"], published=61.5)
     mean = planned("Avg.", (), ["e"], steps=None, grid=None, mean_of=(one.id, two.id))
@@ -41,7 +41,7 @@ def test_a_published_value_beyond_the_interval_is_outside(tmp_path):
     labels = np.arange(300) % 3
     right = np.arange(300) % 2 == 0
     decisions = np.where(right, labels, (labels + 1) % 3)[:, None]
-    evaluation(tmp_path / "e", decided(decisions, labels, paper_evaluation((99,))))
+    evaluation(tmp_path, "e", decided(decisions, labels, paper_evaluation((99,))))
     (cell,) = measure(plan_of(planned("1-step", (99,), ["e"], published=70.0)), tmp_path)
     assert (cell.status, cell.delta) == ("outside", pytest.approx(-20))
     half = 100 * 1.96 * np.sqrt(0.25 / 300)
@@ -53,7 +53,7 @@ def test_people_are_resampled_not_images(tmp_path):
     labels = np.zeros(40, dtype=int)
     decisions = np.repeat([0, 1, 0, 1], 10)[:, None]
     persons = np.repeat(["a", "b", "c", "d"], 10)
-    evaluation(tmp_path / "e", decided(decisions, labels, paper_evaluation((99,)), persons))
+    evaluation(tmp_path, "e", decided(decisions, labels, paper_evaluation((99,)), persons))
     (cell,) = measure(plan_of(planned("1-step", (99,), ["e"])), tmp_path)
     assert (cell.value, cell.ci_low, cell.ci_high) == (50, 0, 100)
 
@@ -61,7 +61,11 @@ def test_people_are_resampled_not_images(tmp_path):
 def test_a_mean_of_columns_is_bootstrapped_on_the_same_replicates(tmp_path):
     labels = np.zeros(60, dtype=int)
     first = np.arange(60) % 2
-    evaluation(tmp_path / "e", decided(np.stack([first, 1 - first], 1), labels, paper_evaluation((99, 499))))
+    evaluation(
+        tmp_path,
+        "e",
+        decided(np.stack([first, 1 - first], 1), labels, paper_evaluation((99, 499))),
+    )
     one, other = planned("a", (99,), ["e"]), planned("b", (499,), ["e"])
     mean = planned("Avg.", (), ["e"], mean_of=(one.id, other.id))
     cells = measure(plan_of(one, other, mean), tmp_path)
@@ -70,7 +74,7 @@ def test_a_mean_of_columns_is_bootstrapped_on_the_same_replicates(tmp_path):
 
 
 def test_a_mean_counts_every_part_even_when_two_ran_the_same_grid(tmp_path):
-    evaluation(tmp_path / "e", decided(DECISIONS, LABELS, paper_evaluation((99, 499))))
+    evaluation(tmp_path, "e", decided(DECISIONS, LABELS, paper_evaluation((99, 499))))
     parts = [planned("a", (99,), ["e"]), planned("b", (499,), ["e"]), planned("c", (499,), ["e"])]
     mean = planned("Avg.", (), ["e"], mean_of=tuple(part.id for part in parts))
     assert measure(plan_of(*parts, mean), tmp_path)[-1].value == pytest.approx((40 + 60 + 60) / 3)
@@ -79,7 +83,7 @@ def test_a_mean_counts_every_part_even_when_two_ran_the_same_grid(tmp_path):
 def test_seeds_are_averaged(tmp_path):
     right, wrong = [[label] for label in LABELS], [[(label + 1) % 3] for label in LABELS]
     for seed, decisions in enumerate((right, right, wrong)):
-        evaluation(tmp_path / f"e{seed}", decided(decisions, LABELS, paper_evaluation((99,), seed)))
+        evaluation(tmp_path, f"e{seed}", decided(decisions, LABELS, paper_evaluation((99,), seed)))
     (cell,) = measure(plan_of(planned("1-step", (99,), ["e0", "e1", "e2"])), tmp_path)
     assert cell.value == pytest.approx(200 / 3)
     assert (cell.n, cell.seeds) == (5, [0, 1, 2])
@@ -88,7 +92,11 @@ def test_seeds_are_averaged(tmp_path):
 
 def test_mean_class_accuracy_weighs_classes_alike(tmp_path):
     labels = [0, 0, 0, 0, 1, 2]
-    evaluation(tmp_path / "e", decided([[0], [0], [0], [1], [1], [0]], labels, paper_evaluation((99,))))
+    evaluation(
+        tmp_path,
+        "e",
+        decided([[0], [0], [0], [1], [1], [0]], labels, paper_evaluation((99,))),
+    )
     (cell,) = measure(plan_of(planned("1-step", (99,), ["e"], metric="mean_class_accuracy")), tmp_path)
     assert cell.value == pytest.approx(100 * (0.75 + 1 + 0) / 3)
 
@@ -96,7 +104,7 @@ def test_mean_class_accuracy_weighs_classes_alike(tmp_path):
 def test_confusions_count_true_rows_and_predicted_columns_over_seeds(tmp_path):
     for seed in (0, 1):
         evaluation(
-            tmp_path / f"e{seed}", decided([[0], [1], [1], [2], [0]], LABELS, paper_evaluation((99,), seed))
+            tmp_path, f"e{seed}", decided([[0], [1], [1], [2], [0]], LABELS, paper_evaluation((99,), seed))
         )
     found = confusions(plan_of(planned("1-step", (99,), ["e0", "e1"])), tmp_path)
     confusion = found["AMDiT", "1-step"]
@@ -121,14 +129,14 @@ def test_confusions_count_true_rows_and_predicted_columns_over_seeds(tmp_path):
 )
 def test_the_papers_data_at_another_budget_is_not_comparable(tmp_path, training, cell, reason):
     records = decided([[label] for label in LABELS], LABELS, paper_evaluation((99,), **training))
-    evaluation(tmp_path / "e", records)
+    evaluation(tmp_path, "e", records)
     (made,) = measure(plan_of(planned("1-step", (99,), ["e"], published=100.0, **cell)), tmp_path)
     assert (made.status, made.delta) == ("not_comparable", None)
     assert sorted(made.reason.split("; ")) == sorted(reason.split("; "))
 
 
 def test_a_mean_is_not_comparable_when_a_part_ran_fewer_steps(tmp_path):
-    evaluation(tmp_path / "e", decided(DECISIONS, LABELS, paper_evaluation((99, 499))))
+    evaluation(tmp_path, "e", decided(DECISIONS, LABELS, paper_evaluation((99, 499))))
     full, short = planned("1-step", (99,), ["e"]), planned("100-step", (99, 499), ["e"], steps=100)
     mean = planned("Avg.", (), ["e"], published=50.0, mean_of=(full.id, short.id), steps=None, grid=None)
     cells = measure(plan_of(full, short, mean), tmp_path)
@@ -136,7 +144,7 @@ def test_a_mean_is_not_comparable_when_a_part_ran_fewer_steps(tmp_path):
 
 
 def test_a_stand_in_is_named_with_all_else_that_differs(tmp_path):
-    evaluation(tmp_path / "e", decided(DECISIONS, LABELS, paper_evaluation((99, 499), steps=200)))
+    evaluation(tmp_path, "e", decided(DECISIONS, LABELS, paper_evaluation((99, 499), steps=200)))
     cell = planned("2-step", (99, 499), ["e"], published=60.0, dataset="anny_basic", stand_in=True)
     (made,) = measure(plan_of(cell, scale="demo"), tmp_path)
     assert made.status == "not_comparable"
@@ -145,8 +153,8 @@ def test_a_stand_in_is_named_with_all_else_that_differs(tmp_path):
 
 
 def test_what_was_not_run_says_why(tmp_path):
-    failed(tmp_path / "e", "its training failed: training diverged at step 41")
-    evaluation(tmp_path / "ok", decided(DECISIONS, LABELS, paper_evaluation((99, 499))))
+    failed(tmp_path, "e", "its training failed: training diverged at step 41")
+    evaluation(tmp_path, "ok", decided(DECISIONS, LABELS, paper_evaluation((99, 499))))
     cells = [
         planned("planned", (99,), ["none"], not_run="rafdb_basic not placed"),
         planned("failed", (99,), ["e"], published=40.0),
@@ -165,28 +173,29 @@ def test_what_was_not_run_says_why(tmp_path):
 
 def test_records_that_differ_from_their_manifest_are_refused(plan, tmp_path):
     other = decided([[0, 0]] * 5, LABELS, paper_evaluation((99, 499)))
-    manifest = (tmp_path / "e" / "manifest.json").read_text()
-    evaluation(tmp_path / "e", other)
-    (tmp_path / "e" / "manifest.json").write_text(manifest)
+    manifest = (tmp_path / "evaluations" / "e" / "manifest.json").read_text()
+    evaluation(tmp_path, "e", other)
+    (tmp_path / "evaluations" / "e" / "manifest.json").write_text(manifest)
     with pytest.raises(FacetoryError, match="differs from the hash"):
         measure(plan, tmp_path)
 
 
 def test_a_missing_evaluation_is_an_error_not_an_empty_cell(plan, tmp_path):
-    (tmp_path / "e" / "manifest.json").unlink()
+    (tmp_path / "evaluations" / "e" / "manifest.json").unlink()
     with pytest.raises(FacetoryError, match=r"manifest\.json: the file is missing"):
         measure(plan, tmp_path)
 
 
 def test_no_cell_of_the_paper_is_dropped_when_nothing_can_run(tmp_path):
-    study = demo_study({f"anny_{kind}": "no anny" for kind in ("basic", "compound", "wild", "large")})
+    study = demo_study({f"anny_{kind}": "no anny" for kind in ("basic", "compound", "wild", "large", "grey")})
     counts = {}
     for name, plan in study.plans.items():
         made = table(plan, tmp_path)
         assert [(c.row, c.column, c.slot) for c in made.cells] == [
             (c.row, c.column, c.slot) for c in plan.cells
         ]
-        assert all(cell.status == "not_run" and cell.reason for cell in made.cells)
+        measured = [c for c, asked in zip(made.cells, plan.cells, strict=True) if asked.kind == "measured"]
+        assert all(cell.status == "not_run" and cell.reason for cell in measured)
         assert [cell.published for cell in made.cells] == [cell.published for cell in plan.cells]
         assert len({cell.id for cell in made.cells}) == len(made.cells)
         counts[name] = len(made.cells)

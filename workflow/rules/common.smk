@@ -3,11 +3,13 @@
 # value or a real edit reruns what depends on it; comments and mtimes do not.
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
 from facetory.cli.study import load_study
 from facetory.data.catalogue import entry, stage_modules
+from facetory.faces.corrupt import NAMES as CORRUPTIONS
 from facetory.pipeline.config import check_device
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.provenance import code_of
@@ -31,6 +33,12 @@ CONFIG = json.dumps(
 TABLES = [name for name in STUDY.plans if "_fig" not in name]
 FIGURES = [name for name in STUDY.plans if "_fig" in name or "_ablation_" in name]
 PROBED = {spec.dataset: spec for spec in STUDY.runs.values()}
+TRAINED = {"runs": STUDY.runs, "classifiers": STUDY.classifiers}
+
+
+def one_of(names):
+    """A pattern of these names alone."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 wildcard_constraints:
@@ -42,7 +50,10 @@ wildcard_constraints:
     px="[0-9]+",
     corruption="clean",
     run="[A-Za-z0-9_.-]+",
-    evaluation="[A-Za-z0-9_.-]+",
+    classifier="[A-Za-z0-9_.-]+",
+    evaluation=one_of(STUDY.evaluations),
+    classification=one_of(STUDY.classifications),
+    generation="[A-Za-z0-9_.-]+",
     table="|".join(TABLES),
     figure="|".join(FIGURES),
 
@@ -77,29 +88,50 @@ def evaluation_spec(wildcards):
     return STUDY.evaluations[wildcards.evaluation].canonical()
 
 
+def classifier_spec(wildcards):
+    """Canonical request for a discriminative classifier."""
+    return STUDY.classifiers[wildcards.classifier].canonical()
+
+
+def classification_spec(wildcards):
+    """Canonical request for the evaluation of a discriminative classifier."""
+    return STUDY.classifications[wildcards.classification].canonical()
+
+
+def generation_spec(wildcards):
+    """Canonical request for faces drawn by a run."""
+    return STUDY.generations[wildcards.generation].canonical()
+
+
 def plan_digest(wildcards):
     """Hash of a table's or figure's plan: its cells, their requests and reasons."""
     return STUDY.plans[wildcards.get("table") or wildcards.figure].digest
 
 
-def run_gpus(wildcards):
-    """GPUs that a run leases."""
-    return int(STUDY.runs[wildcards.run].device == "cuda")
+def asked(wildcards):
+    """The spec of the run, evaluation, classifier, classification or generation that a job makes."""
+    for kind in ("run", "evaluation", "classifier", "classification", "generation"):
+        if kind in wildcards.keys():
+            return getattr(STUDY, f"{kind}s")[wildcards[kind]]
+    raise KeyError(f"no spec for {dict(wildcards)}")
 
 
-def evaluation_gpus(wildcards):
-    """GPUs that an evaluation leases."""
-    return int(STUDY.evaluations[wildcards.evaluation].device == "cuda")
+def gpus(wildcards):
+    """GPUs that a job leases."""
+    return int(asked(wildcards).device == "cuda")
 
 
-def run_threads(wildcards):
-    """Torch threads of a run: part of its spec."""
-    return STUDY.runs[wildcards.run].threads
+def torch_threads(wildcards):
+    """Torch threads of a job: part of its spec."""
+    return asked(wildcards).threads
 
 
-def evaluation_threads(wildcards):
-    """Torch threads of an evaluation."""
-    return STUDY.evaluations[wildcards.evaluation].threads
+def text_and_backbone(spec, root):
+    """Prompts of a spec's dataset, and its backbone."""
+    return {
+        "text": f"{root}/text/{spec.backbone}/{spec.dataset}.safetensors",
+        "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
+    }
 
 
 def train_inputs(wildcards):
@@ -107,27 +139,96 @@ def train_inputs(wildcards):
     spec, root = STUDY.runs[wildcards.run], f"results/{wildcards.scale}"
     return {
         "latents": f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/clean/train.safetensors",
-        "text": f"{root}/text/{spec.backbone}/{spec.dataset}.safetensors",
-        "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
+        **text_and_backbone(spec, root),
     }
 
 
 def evaluation_inputs(wildcards):
     """Latents, prompts, backbone and, unless it is the zero-shot model, the run."""
     spec, root = STUDY.evaluations[wildcards.evaluation], f"results/{wildcards.scale}"
-    folder = (
-        f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/{spec.corruption}"
-    )
+    folder = f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}"
     inputs = {
-        "latents": f"{folder}/{spec.split}.safetensors",
-        "text": f"{root}/text/{spec.backbone}/{spec.dataset}.safetensors",
-        "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
+        "latents": [f"{folder}/{c}/{spec.split}.safetensors" for c in spec.corruptions],
+        **text_and_backbone(spec, root),
     }
     return (
         {**inputs, "run": f"{root}/runs/{spec.train.id}/manifest.json"}
         if spec.train
         else inputs
     )
+
+
+def latents_pattern(wildcards):
+    """The latents files of an evaluation, or those that one job encodes, by corruption."""
+    if "split" in wildcards.keys():
+        encoder, dataset, px, split = (
+            wildcards[key] for key in ("encoder", "dataset", "px", "split")
+        )
+    else:
+        spec = asked(wildcards)
+        encoder = getattr(spec, "backbone", "") or spec.train.backbone
+        dataset, split = spec.dataset, spec.split
+        px = getattr(spec, "px", 0) or spec.train.px
+    root = f"results/{wildcards.scale}/latents/{encoder}/{dataset}/{px}"
+    return f"{root}/{{corruption}}/{split}.safetensors"
+
+
+def images_per_class(wildcards):
+    """How many faces of each class are corrupted, for the command line: as their evaluations ask."""
+    limits = {
+        spec.images_per_class
+        for spec in STUDY.evaluations.values()
+        if spec.dataset == wildcards.dataset and spec.corruptions != ("clean",)
+    }
+    return "".join(f"--images-per-class {limit}" for limit in limits if limit)
+
+
+def classifier_folder(wildcards, input):
+    """The folder of the classifier that is evaluated."""
+    return str(Path(input.classifier).parent)
+
+
+def classifier_inputs(wildcards):
+    """What a discriminative classifier learns from: faces, latents, or its authors' checkpoint."""
+    spec, root = STUDY.classifiers[wildcards.classifier], f"results/{wildcards.scale}"
+    if spec.view == "latents":
+        folder = f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}"
+        return {"latents": f"{folder}/clean/train.safetensors"}
+    faces = {"faces": f"{root}/faces/{spec.dataset}/ledger.csv"}
+    weights = str(SETTINGS.config.data_root / spec.weights) if spec.weights else ""
+    return {**faces, "weights": weights} if weights else faces
+
+
+def classification_inputs(wildcards):
+    """A discriminative classifier, and the faces or latents on which it decides."""
+    spec = STUDY.classifications[wildcards.classification]
+    root, train = f"results/{wildcards.scale}", spec.train
+    inputs = {"classifier": f"{root}/classifiers/{train.id}/manifest.json"}
+    if train.view == "faces":
+        return {**inputs, "faces": f"{root}/faces/{spec.dataset}/ledger.csv"}
+    folder = f"{root}/latents/{train.backbone}/{spec.dataset}/{train.px}"
+    latents = [f"{folder}/{c}/{spec.split}.safetensors" for c in spec.corruptions]
+    return {**inputs, "latents": latents}
+
+
+def view_argument(wildcards, input):
+    """What a discriminative classifier sees, for the command line."""
+    if "latents" not in input.keys():
+        return f"--faces {input.faces}"
+    several = "classification" in wildcards.keys()
+    return f"--latents {latents_pattern(wildcards) if several else input.latents}"
+
+
+def weights_argument(wildcards, input):
+    """The authors' checkpoint for the command line, where there is one."""
+    return f"--weights {input.weights}" if "weights" in input.keys() else ""
+
+
+def generation_inputs(wildcards):
+    """The run that draws, its prompts and backbone."""
+    spec, root = STUDY.generations[wildcards.generation], f"results/{wildcards.scale}"
+    run = {"run": f"{root}/runs/{spec.train.id}/manifest.json"}
+    return {**run, **text_and_backbone(spec, root)}
 
 
 def run_argument(wildcards, input):
@@ -152,12 +253,9 @@ def probe_px(wildcards):
 
 
 def plan_inputs(wildcards):
-    """The evaluations that the runnable cells read."""
+    """What the runnable cells of a table or figure read."""
     plan = STUDY.plans[wildcards.get("table") or wildcards.figure]
-    return [
-        f"results/{wildcards.scale}/evaluations/{e}/manifest.json"
-        for e in plan.evaluations
-    ]
+    return [f"results/{wildcards.scale}/{path}" for path in plan.inputs]
 
 
 def table_files(names):

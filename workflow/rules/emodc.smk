@@ -9,9 +9,9 @@ rule train_emodc:
         "results/{scale}/logs/train/{run}.log",
     conda:
         "../../envs/facetory.yaml"
-    threads: run_threads
+    threads: torch_threads
     resources:
-        gpu=run_gpus,
+        gpu=gpus,
     params:
         spec=run_spec,
         code=code_of("emodc.train"),
@@ -33,14 +33,38 @@ rule evaluate_emodc:
         "results/{scale}/logs/evaluate/{evaluation}.log",
     conda:
         "../../envs/facetory.yaml"
-    threads: evaluation_threads
+    threads: torch_threads
     resources:
-        gpu=evaluation_gpus,
+        gpu=gpus,
     params:
         spec=evaluation_spec,
         code=code_of("emodc.evaluate"),
         folder="results/{scale}/evaluations/{evaluation}",
         run=run_argument,
+        latents=latents_pattern,
     shell:
-        "facetory emodc evaluate --spec {params.spec:q} {params.run} --latents {input.latents:q} "
+        "facetory emodc evaluate --spec {params.spec:q} {params.run} --latents {params.latents:q} "
         "--text {input.text:q} --backbone {input.backbone:q} --folder {params.folder:q} > {log:q} 2>&1"
+
+
+rule generate_emodc:
+    """Draw faces of every class from a run, at each guidance scale (EmoDC, Section IV-C8)."""
+    input:
+        unpack(generation_inputs),
+    output:
+        manifest="results/{scale}/generations/{generation}/manifest.json",
+    log:
+        "results/{scale}/logs/generate/{generation}.log",
+    conda:
+        "../../envs/facetory.yaml"
+    threads: torch_threads
+    resources:
+        gpu=gpus,
+    params:
+        spec=generation_spec,
+        code=code_of("emodc.generate"),
+        folder="results/{scale}/generations/{generation}",
+        run=run_argument,
+    shell:
+        "facetory emodc generate --spec {params.spec:q} {params.run} --text {input.text:q} "
+        "--backbone {input.backbone:q} --folder {params.folder:q} > {log:q} 2>&1"

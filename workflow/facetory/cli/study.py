@@ -38,10 +38,7 @@ def load_study(config: dict[str, Any] | Path) -> WholeStudy:
 
     whole = WholeStudy(settings)
     for wing in (emodc_study(settings, placed, backbone_missing),):
-        whole.runs |= wing.runs
-        whole.evaluations |= wing.evaluations
-        whole.plans |= wing.plans
-        whole.missing |= wing.missing
+        whole.add(wing)
     names = dict.fromkeys([*settings.scale.slots.values(), *settings.config.slots.values()])
     whole.datasets = {
         name: _dataset_spec(name, settings) for name in [*names, *settings.scale.datasets, "anny_pretrain"]
@@ -76,7 +73,8 @@ def status(
         slots.add_row(slot, dataset, "yes" if study.settings.is_stand_in(slot) else "no", reason or "yes")
     console.print(slots)
     console.print(
-        f"{len(study.runs)} runs, {len(study.evaluations)} evaluations, {len(study.plans)} targets."
+        f"{len(study.runs) + len(study.classifiers)} runs, "
+        f"{len(study.evaluations) + len(study.classifications)} evaluations, {len(study.plans)} targets."
     )
     for reason in dict.fromkeys(study.missing.values()):
         console.print(f"Not run: {reason}", markup=False)

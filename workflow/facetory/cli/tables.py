@@ -27,7 +27,7 @@ def make(name: Name, root: Root, settings: SettingsText = "{}") -> None:
     from facetory.emodc.cells import table
     from facetory.report.tables import write_table
 
-    write_table(table(_plan(name, settings), root / "evaluations"), root / "tables")
+    write_table(table(_plan(name, settings), root), root / "tables")
 
 
 @app.command()
@@ -35,7 +35,7 @@ def figure(name: Name, root: Root, settings: SettingsText = "{}") -> None:
     """Draw a figure or an ablation as .pdf and .png, with its data and cells, into ROOT/figures."""
     from facetory.emodc.figures import draw
 
-    draw(_plan(name, settings), root / "evaluations", root / "figures")
+    draw(_plan(name, settings), root, root / "figures")
 
 
 def _plan(name: str, settings: str) -> Plan:

@@ -11,24 +11,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facetory.emodc.decisions import correct, predictions
+from facetory.emodc.protocol import comparator_protocol, comparator_ran, paper_protocol, ran
 from facetory.emodc.spec import EmoDCEvalSpec
 from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate, mean_recall_estimate
 from facetory.metrics.records import Records, read_records
 from facetory.pipeline.config import Config
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 from facetory.pipeline.registry import Plan, PlannedCell
+from facetory.recognition.spec import ClassifierEvalSpec
 from facetory.report.cells import Cell, CellTable, differences, judge
 
 TWO_COLUMNS = ["Method", "Hyperparam."]
 STUBS = {
     "emodc_table2": ["c_nn ="],
     "emodc_table3": ["Method"],
+    "emodc_table4": ["Methods", "FP"],
+    "emodc_table5": ["Methods", "FP"],
+    "emodc_table6": ["Methods"],
+    "emodc_table7": ["Methods"],
+    "emodc_table8": ["Method"],
+    "emodc_table9": ["Methods"],
     "emodc_ablation_non_negative_prompt": ["c_nn ="],
 }
-SPLITS = {"sfew": "validation", "affectnet": "validation"}
-TRAINING_STEPS = {"rafdb_basic": 30_000, "rafdb_compound": 10_000, "sfew": 2_000}
 Evaluation = Records | str
-Read = Callable[[str], Evaluation]
+Read = Callable[[str, str], Evaluation]
 
 
 class Confusion(NamedTuple):
@@ -38,7 +44,7 @@ class Confusion(NamedTuple):
     counts: np.ndarray
 
 
-def table(plan: Plan, evaluations_root: Path | str) -> CellTable:
+def table(plan: Plan, root: Path | str) -> CellTable:
     """A plan's cells, measured, with the heading they stand under."""
     return CellTable(
         table=plan.name,
@@ -47,26 +53,26 @@ def table(plan: Plan, evaluations_root: Path | str) -> CellTable:
         scale=plan.scale,
         reading=plan.reading,
         stub=STUBS.get(plan.name, TWO_COLUMNS),
-        cells=measure(plan, evaluations_root),
+        cells=measure(plan, root),
     )
 
 
-def measure(plan: Plan, evaluations_root: Path | str) -> list[Cell]:
-    """Every cell of a plan from the records below ``evaluations_root``, in the plan's order.
+def measure(plan: Plan, root: Path | str) -> list[Cell]:
+    """Every cell of a plan from the records in ``root``, a scale's results folder, in the plan's order.
 
     Values are percentages, means over the seeds.  A cell whose evaluation was not run, for one seed even,
     is `not_run` with the reason; records that differ from their manifest are a `FacetoryError`.
     """
-    read = _reader(evaluations_root)
+    read = _reader(root)
     planned = {cell.id: cell for cell in plan.cells}
     return [
         _measured(cell, [planned[part] for part in cell.mean_of] or [cell], plan, read) for cell in plan.cells
     ]
 
 
-def confusions(plan: Plan, evaluations_root: Path | str) -> dict[tuple[str, str], Confusion]:
+def confusions(plan: Plan, root: Path | str) -> dict[tuple[str, str], Confusion]:
     """The confusion counts of every cell that ran, by (row, column)."""
-    read = _reader(evaluations_root)
+    read = _reader(root)
     found = {}
     for cell in plan.cells:
         evaluations = _evaluations(cell, read)
@@ -79,58 +85,25 @@ def confusions(plan: Plan, evaluations_root: Path | str) -> dict[tuple[str, str]
     return found
 
 
-def paper_protocol(slot: str, zero_shot: bool) -> dict[str, Any]:
-    """What the paper states of a run on one of its datasets (Sections IV-A to IV-C3), as in `ran`."""
-    stated = {
-        "backbone": "Stable Diffusion 2.1",
-        "px": 512 if zero_shot else 256,
-        "split": SPLITS.get(slot, "test"),
-    }
-    training = {
-        "training_steps": TRAINING_STEPS.get(slot),
-        "batch_size": 64,
-        "learning_rate": 1e-4,
-        "weight_decay": 0.01,
-        "LoRA_rank": 16,
-        "margin": "attached",
-    }
-    return stated if zero_shot else stated | training
-
-
-def ran(spec: EmoDCEvalSpec) -> dict[str, Any]:
-    """What an evaluation and its training really had, under the names of `paper_protocol`."""
-    backbone = "Stable Diffusion 2.1" if spec.backbone.startswith("sd21") else spec.backbone
-    had: dict[str, Any] = {"backbone": backbone, "px": spec.px}
-    if spec.train:
-        had |= {
-            "training_steps": spec.train.steps,
-            "batch_size": spec.train.batch_size,
-            "learning_rate": spec.train.lr,
-            "weight_decay": spec.train.weight_decay,
-            "LoRA_rank": spec.train.lora_rank,
-            **({"margin": "detached"} if spec.train.detach_margin else {}),
-        }
-    return had
-
-
 def _measured(cell: PlannedCell, parts: Sequence[PlannedCell], plan: Plan, read: Read) -> Cell:
-    evaluations = _evaluations(cell, read)
+    evaluations = _evaluations(cell, read) if cell.kind == "measured" else ""
     estimate, budget, apart, not_run = None, cell.budget, [], None
     if isinstance(evaluations, str):
         not_run = evaluations
     else:
         estimate = _estimate(cell.metric, evaluations, parts)
-        budget = ran(EmoDCEvalSpec.model_validate(evaluations[0].spec))
+        budget, stated = _protocols(cell, evaluations[0].spec)
         had = budget if cell.stand_in else {**budget, "split": cell.split}
-        apart = [*_grids(parts), *differences(had, paper_protocol(cell.slot or "", not cell.runs))]
+        apart = [*_grids(parts), *differences(had, stated)]
     value, low, high = (_percent(x) for x in estimate[:3]) if estimate else (None, None, None)
     verdict = judge(
         value,
         cell.published,
         (low, high),
         not_run=not_run,
-        stand_in=f"{cell.dataset} stands in for {cell.slot_title or cell.slot}" if cell.stand_in else None,
+        stand_in=_stand_ins(cell),
         differences=apart,
+        kind=cell.kind,
     )
     return Cell(
         value=value,
@@ -147,9 +120,26 @@ def _measured(cell: PlannedCell, parts: Sequence[PlannedCell], plan: Plan, read:
         budget=budget,
         **cell.model_dump(
             include={"id", "row", "column", "published", "slot", "slot_title", "dataset", "split", "stand_in"}
-            | {"metric", "steps", "grid", "timestep"}
+            | {"metric", "steps", "grid", "timestep", "unit", "corruption", "trained_on"}
         ),
     )
+
+
+def _protocols(cell: PlannedCell, spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a cell's evaluation had, and what the paper states of it."""
+    slot = cell.slot or ""
+    trained = cell.trained_slot or slot
+    if "network" in (spec["train"] or ()):
+        return comparator_ran(ClassifierEvalSpec.model_validate(spec)), comparator_protocol(slot, trained)
+    return ran(EmoDCEvalSpec.model_validate(spec)), paper_protocol(slot, trained, not cell.runs)
+
+
+def _stand_ins(cell: PlannedCell) -> str | None:
+    """Which datasets stand in for the paper's, or None."""
+    if not cell.stand_in:
+        return None
+    trained = f"; trained on {cell.trained_on}" if cell.trained_on not in (None, cell.dataset) else ""
+    return f"{cell.dataset} stands in for {cell.slot_title or cell.slot}{trained}"
 
 
 def _estimate(metric: str, evaluations: Sequence[Records], parts: Sequence[PlannedCell]) -> Estimate:
@@ -182,15 +172,16 @@ def _command(plan: Plan) -> str:
 
 
 def _reader(root: Path | str) -> Read:
-    """Read an evaluation, keeping the last few; a string is the reason why there is none."""
-    return lru_cache(maxsize=8)(lambda evaluation: _read(Path(root) / evaluation))
+    """Read an evaluation under a corruption, keeping the last few; a string says why there is none."""
+    evaluations = Path(root) / "evaluations"
+    return lru_cache(maxsize=8)(lambda evaluation, corruption: _read(evaluations / evaluation, corruption))
 
 
-def _read(folder: Path) -> Evaluation:
+def _read(folder: Path, corruption: str) -> Evaluation:
     manifest = read_json(folder / "manifest.json")
     if manifest["status"] != "evaluated":
         return str(manifest["reason"])
-    path = folder / "clean.safetensors"
+    path = folder / f"{corruption}.safetensors"
     records = read_records(path)
     if sha256_of(path) != manifest["outputs"][path.name]:
         raise FacetoryError(
@@ -203,7 +194,7 @@ def _evaluations(cell: PlannedCell, read: Read) -> list[Records] | str:
     """A cell's records, one a seed; or why there are none."""
     if cell.not_run:
         return cell.not_run
-    found = [read(evaluation) for evaluation in cell.evaluations]
+    found = [read(evaluation, cell.corruption) for evaluation in cell.evaluations]
     for seed, evaluation in zip(cell.seeds, found, strict=True):
         if isinstance(evaluation, str):
             return evaluation if len(found) == 1 else f"seed {seed}: {evaluation}"

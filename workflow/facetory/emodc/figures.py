@@ -29,12 +29,12 @@ VARIANTS = {
 Rows = list[dict[str, Any]]
 
 
-def draw(plan: Plan, evaluations_root: Path | str, folder: Path | str) -> None:
+def draw(plan: Plan, root: Path | str, folder: Path | str) -> None:
     """Draw a figure or an ablation: ``<plan>.pdf``, ``.png``, ``.csv`` (what is drawn), ``.cells.json``."""
-    measured = table(plan, evaluations_root)
+    measured = table(plan, root)
     with drawing.style():
         if plan.name == "emodc_fig5":
-            figure, rows = fig5(measured, confusions(plan, evaluations_root))
+            figure, rows = fig5(measured, confusions(plan, root))
         elif plan.name == "emodc_fig6":
             figure, rows = fig6(measured)
         else:

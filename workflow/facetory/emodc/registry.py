@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from facetory.emodc.grids import evaluation_timesteps, grid, paper_timestep
-from facetory.emodc.spec import EmoDCEvalSpec, EmoDCScale, EmoDCTrainSpec
+from facetory.emodc import planning
+from facetory.emodc.planning import Expansion, Request
+from facetory.emodc.spec import EmoDCScale
 from facetory.pipeline.config import Settings
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.registry import Placed, Plan, PlannedCell, Study, panel_requests, paper_file, requests
 from facetory.pipeline.suggest import unknown, validated
+from facetory.recognition.scale import RecognitionScale
 
-MODEL_KEYS = {"loss", "lambda_1", "margin", "alpha", "non_negative_prompt"}
-
-
-@dataclass(frozen=True)
-class _Expansion:
-    settings: Settings
-    scale: EmoDCScale
-    paper: dict[str, Any]
-    placed: Placed
-    backbone_missing: Placed
+Layout = dict[str, Any]
 
 
 def study(settings: Settings, placed: Placed, backbone_missing: Placed) -> Study:
@@ -35,21 +27,25 @@ def study(settings: Settings, placed: Placed, backbone_missing: Placed) -> Study
             f"config.yaml: reading '{settings.config.reading}': EmoDC has no released code and no corrected "
             "reading; use reading: paper."
         )
-    scale = validated(EmoDCScale, settings.scale.emodc, f"{settings.config.scale}.yaml: emodc")
-    expansion = _Expansion(settings, scale, paper_file("emodc"), placed, backbone_missing)
-    layouts = _layouts(expansion.paper)
+    where = f"{settings.config.scale}.yaml"
+    expansion = Expansion(
+        settings,
+        validated(EmoDCScale, settings.scale.emodc, f"{where}: emodc"),
+        validated(RecognitionScale, settings.scale.recognition, f"{where}: recognition"),
+        paper_file("emodc"),
+        placed,
+        backbone_missing,
+    )
     for slot in expansion.paper["slots"]:
         if slot not in settings.scale.slots:
-            raise FacetoryError(f"{settings.config.scale}.yaml: slots: EmoDC's slot '{slot}' has no dataset.")
-    demands: dict[tuple[str, str], set[int]] = {}
+            raise FacetoryError(f"{where}: slots: EmoDC's slot '{slot}' has no dataset.")
+    layouts = _layouts(expansion.paper)
     for layout in layouts.values():
         for request in layout["requests"]:
-            if "mean_of" not in request:
-                key = (_model_key(request, expansion), settings.dataset_of(request["slot"]))
-                demands.setdefault(key, set()).update(_timesteps(request, expansion) or ())
+            if is_evaluated(request):
+                planning.note(request, expansion)
     result = Study(settings)
     for name, layout in layouts.items():
-        cells = _cells(layout["requests"], name, expansion, demands, result)
         result.plans[f"emodc_{name}"] = Plan(
             name=f"emodc_{name}",
             paper="emodc",
@@ -57,116 +53,91 @@ def study(settings: Settings, placed: Placed, backbone_missing: Placed) -> Study
             source=layout["source"],
             scale=settings.config.scale,
             reading=settings.config.reading,
-            cells=tuple(cells),
+            cells=tuple(_cells(layout["requests"], name, expansion, result)),
         )
     return result
 
 
-def _layouts(paper: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def is_evaluated(request: Request) -> bool:
+    """Whether a request needs an evaluation of its own."""
+    return request["kind"] == "measured" and "mean_of" not in request
+
+
+def _layouts(paper: dict[str, Any]) -> dict[str, Layout]:
     """Tables, figures and ablations by name, each with its title, source and cell requests."""
-    layouts: dict[str, dict[str, Any]] = {}
-    for name, table in {**paper["tables"], **paper["figures"]}.items():
+    layouts: dict[str, Layout] = {}
+    own = {f"ablation_{name}": table for name, table in paper["ablations"].items() if "columns" in table}
+    for name, table in {**paper["tables"], **paper["figures"], **own}.items():
         cells = panel_requests(table) if "panels" in table else requests(table, f"emodc.yaml: {name}")
         layouts[name] = {"title": table["title"], "source": table["source"], "requests": list(cells)}
     for name, ablation in paper["ablations"].items():
-        table = layouts[ablation["table"]]
-        chosen = [request for request in table["requests"] if request["row"] in ablation["rows"]]
-        for row in ablation["rows"]:
-            if row not in {request["row"] for request in chosen}:
-                known = {request["row"] for request in table["requests"]}
-                raise unknown("row", row, known, f"emodc.yaml: ablations: {name}")
-        layouts[f"ablation_{name}"] = {**table, "title": ablation["title"], "requests": chosen}
+        if "table" in ablation:
+            layouts[f"ablation_{name}"] = _part_of(layouts[ablation["table"]], ablation, name)
     return layouts
 
 
-def _model(request: dict[str, Any], expansion: _Expansion) -> dict[str, Any]:
-    """The run's hyper-parameters: the first value of each grid, overridden by the request's own keys."""
-    runs = expansion.paper["runs"]
-    if request["run"] not in runs:
-        raise unknown("run", request["run"], runs, "emodc.yaml")
-    grids = runs[request["run"]]
-    model = {key: values[0] for key, values in grids.items()}
-    for key in MODEL_KEYS & request.keys():
-        if key not in grids or request[key] not in grids[key]:
-            raise FacetoryError(
-                f"emodc.yaml: row '{request['row']}' asks for {key}={request[key]!r}, which run "
-                f"'{request['run']}' does not list ({grids.get(key)})."
-            )
-        model[key] = request[key]
-    return model
+def _part_of(table: Layout, ablation: dict[str, Any], name: str) -> Layout:
+    """Some rows of a table as a layout of its own."""
+    known = {request["row"] for request in table["requests"]}
+    for row in ablation["rows"]:
+        if row not in known:
+            raise unknown("row", row, known, f"emodc.yaml: ablations: {name}")
+    chosen = [request for request in table["requests"] if request["row"] in ablation["rows"]]
+    return {**table, "title": ablation["title"], "requests": chosen}
 
 
-def _model_key(request: dict[str, Any], expansion: _Expansion) -> str:
-    return repr(sorted(_model(request, expansion).items()))
-
-
-def _timesteps(request: dict[str, Any], expansion: _Expansion) -> tuple[int, ...] | None:
-    """The 0-based timesteps a request averages over; None when this scale does not run that many."""
-    if "timestep" in request:
-        return (paper_timestep(request["timestep"]),) if expansion.scale.sweep else None
-    if request["steps"] == 1:
-        return evaluation_timesteps(request["run"], 1)
-    steps = expansion.scale.grids.get(request["steps"])
-    return tuple(grid(steps)) if steps else None
-
-
-def _cells(
-    layout: list[dict[str, Any]],
-    name: str,
-    expansion: _Expansion,
-    demands: dict[tuple[str, str], set[int]],
-    result: Study,
-) -> list[PlannedCell]:
+def _cells(layout: list[Request], name: str, expansion: Expansion, result: Study) -> list[PlannedCell]:
     cells: dict[str, PlannedCell] = {}
     for request in layout:
         prefix = [f"emodc_{name}", *([request["slot"]] if name == "fig6" else []), request["row"]]
         cell_id = "/".join([*prefix, request["column"]])
-        if "mean_of" in request:
+        if request["kind"] != "measured":
+            cells[cell_id] = _unmeasured(request, cell_id, expansion)
+        elif "mean_of" in request:
             parts = [cells["/".join([*prefix, column])] for column in request["mean_of"]]
-            cells[cell_id] = parts[0].model_copy(
-                update={
-                    "id": cell_id,
-                    "column": request["column"],
-                    "published": request["published"],
-                    "mean_of": tuple(part.id for part in parts),
-                    "evaluations": tuple(dict.fromkeys(e for part in parts for e in part.evaluations)),
-                    "not_run": next((part.not_run for part in parts if part.not_run), None),
-                    "steps": None,
-                    "grid": None,
-                    "timesteps": (),
-                }
-            )
+            cells[cell_id] = _mean(parts, request, cell_id)
         else:
-            cells[cell_id] = _cell(request, cell_id, expansion, demands, result)
+            cells[cell_id] = _cell(request, cell_id, expansion, result)
     return list(cells.values())
 
 
-def _cell(
-    request: dict[str, Any],
-    cell_id: str,
-    expansion: _Expansion,
-    demands: dict[tuple[str, str], set[int]],
-    result: Study,
-) -> PlannedCell:
-    settings, slot = expansion.settings, request["slot"]
+def _unmeasured(request: Request, cell_id: str, expansion: Expansion) -> PlannedCell:
+    """A literature value, or one that the paper leaves empty."""
+    slot = request["slot"]
+    return PlannedCell(
+        id=cell_id,
+        **{key: request[key] for key in ("row", "column", "kind", "published")},
+        slot=slot,
+        slot_title=expansion.paper["slots"][slot]["title"],
+        unit=request.get("unit", "%"),
+        metric=request.get("metric", "accuracy"),
+    )
+
+
+def _mean(parts: list[PlannedCell], request: Request, cell_id: str) -> PlannedCell:
+    """The mean of other cells of its row."""
+    update: dict[str, Any] = {
+        "id": cell_id,
+        "column": request["column"],
+        "published": request["published"],
+        "mean_of": tuple(part.id for part in parts),
+        "evaluations": tuple(dict.fromkeys(e for part in parts for e in part.evaluations)),
+        "not_run": next((part.not_run for part in parts if part.not_run), None),
+        "steps": None,
+        "grid": None,
+        "timesteps": (),
+    }
+    return parts[0].model_copy(update=update)
+
+
+def _cell(request: Request, cell_id: str, expansion: Expansion, result: Study) -> PlannedCell:
+    settings, slot, trained = expansion.settings, request["slot"], planning.train_slot(request)
     dataset = settings.dataset_of(slot)
-    timesteps = _timesteps(request, expansion)
-    reason = expansion.placed(dataset) or expansion.backbone_missing(expansion.scale.backbone)
-    if timesteps is None:
-        grids = ", ".join(map(str, expansion.scale.grids.values()))
-        reason = f"scale {settings.config.scale} runs grids of {grids} timesteps, none in place of this one"
-    runs, evaluations, budget = [], [], {}
-    for seed in settings.scale.seeds:
-        train = _train_spec(request, slot, dataset, seed, expansion)
-        evaluation = _evaluation(train, dataset, demands[_model_key(request, expansion), dataset], expansion)
-        evaluations.append(evaluation.id)
-        if train:
-            runs.append(train.id)
-            budget = {"training_steps": train.steps, "batch_size": train.batch_size}
-        if not reason:
-            result.evaluations[evaluation.id] = evaluation
-            if train:
-                result.runs[train.id] = train
+    reason = planning.why_not(request, expansion)
+    timesteps = planning.timesteps(request, expansion) or ()
+    discriminative = planning.is_discriminative(request, expansion)
+    add = _add_classification if discriminative else _add_evaluation
+    added = [add(request, seed, expansion, None if reason else result) for seed in settings.scale.seeds]
     if reason:
         result.missing.setdefault(cell_id, reason)
     return PlannedCell(
@@ -174,69 +145,57 @@ def _cell(
         row=request["row"],
         column=request["column"],
         published=request["published"],
+        unit=request.get("unit", "%"),
         slot=slot,
         slot_title=expansion.paper["slots"][slot]["title"],
         dataset=dataset,
         split=settings.split_of(dataset),
-        stand_in=settings.is_stand_in(slot),
+        stand_in=settings.is_stand_in(slot) or settings.is_stand_in(trained),
+        trained_slot=trained,
+        trained_on=settings.dataset_of(trained),
+        corruption=request.get("corruption", "clean"),
         metric=request.get("metric", "accuracy"),
-        steps=request.get("steps"),
-        grid=len(timesteps) if timesteps else None,
+        steps=None if discriminative else request.get("steps"),
+        grid=None if discriminative else len(timesteps) or None,
         timestep=request.get("timestep"),
-        timesteps=timesteps or (),
-        runs=tuple(runs),
-        evaluations=tuple(evaluations),
+        timesteps=timesteps,
+        runs=tuple(run for run, _ in added if run),
+        evaluations=tuple(evaluation for _, evaluation in added),
         seeds=settings.scale.seeds,
-        budget=budget,
+        budget=_budget(request, expansion),
         not_run=reason,
     )
 
 
-def _train_spec(
-    request: dict[str, Any], slot: str, dataset: str, seed: int, expansion: _Expansion
-) -> EmoDCTrainSpec | None:
-    model, scale, settings = _model(request, expansion), expansion.scale, expansion.settings
-    if not model:
-        return None
-    if slot not in scale.budgets:
-        raise FacetoryError(f"{settings.config.scale}.yaml: emodc: budgets: slot '{slot}' has no budget.")
-    budget = scale.budgets[slot]
-    return EmoDCTrainSpec(
-        **model,
-        dataset=dataset,
-        backbone=scale.backbone,
-        px=scale.px,
-        steps=budget.steps,
-        batch_size=budget.batch_size,
-        lr=scale.lr,
-        decay=scale.decay,
-        precision=scale.precision if settings.device == "cuda" else "no",
-        detach_margin=scale.detach_margin,
-        lora_rank=scale.lora_rank,
-        lora_alpha=scale.lora_alpha,
-        lora_targets=scale.lora_targets,
-        checkpoint_every=scale.checkpoint_every,
-        device=settings.device,
-        threads=settings.scale.threads,
-        seed=seed,
-        reading=settings.config.reading,
-    )
+def _add_evaluation(
+    request: Request, seed: int, expansion: Expansion, result: Study | None
+) -> tuple[str | None, str]:
+    """Ids of the run (None: zero-shot) and its evaluation, entered into the study unless that is None."""
+    train = planning.train_spec(request, seed, expansion)
+    evaluation = planning.evaluation(request, train, expansion)
+    if result:
+        result.evaluations[evaluation.id] = evaluation
+        if train:
+            result.runs[train.id] = train
+    return train.id if train else None, evaluation.id
 
 
-def _evaluation(
-    train: EmoDCTrainSpec | None, dataset: str, timesteps: set[int], expansion: _Expansion
-) -> EmoDCEvalSpec:
-    scale, settings = expansion.scale, expansion.settings
-    return EmoDCEvalSpec(
-        train=train,
-        backbone=scale.backbone,
-        dataset=dataset,
-        split=settings.split_of(dataset),
-        px=scale.px if train else scale.zero_shot_px,
-        timesteps=tuple(sorted(timesteps)),
-        noise_seed=scale.noise_seed,
-        batch_size=scale.evaluation_batch_size,
-        precision=scale.evaluation_precision if settings.device == "cuda" else "no",
-        device=settings.device,
-        threads=settings.scale.threads,
-    )
+def _add_classification(
+    request: Request, seed: int, expansion: Expansion, result: Study | None
+) -> tuple[str | None, str]:
+    """Ids of a discriminative classifier and its evaluation, entered into the study unless that is None."""
+    train = planning.classifier_spec(request, seed, expansion)
+    evaluation = planning.classification(request, train, expansion)
+    if result:
+        result.classifiers[train.id] = train
+        result.classifications[evaluation.id] = evaluation
+    return train.id, evaluation.id
+
+
+def _budget(request: Request, expansion: Expansion) -> dict[str, Any]:
+    """Training steps and batch size, for a cell that nothing has measured yet."""
+    if planning.is_discriminative(request, expansion):
+        train: Any = planning.classifier_spec(request, 0, expansion)
+    else:
+        train = planning.train_spec(request, 0, expansion)
+    return {"training_steps": train.steps, "batch_size": train.batch_size} if train else {}

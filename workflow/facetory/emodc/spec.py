@@ -10,6 +10,7 @@ from facetory.pipeline.spec import Precision, Spec, TrainSpec
 
 Loss = Literal["base", "codit", "fmdit", "amdit"]
 NonNegativePrompt = Literal["positive", "non_class", "null"]
+ActiveSetMode = Literal["never", "auto", "always"]
 HYPER_PARAMETERS = {"codit": "lambda_1", "fmdit": "margin", "amdit": "alpha"}
 T = 1000
 
@@ -23,6 +24,7 @@ class EmoDCTrainSpec(TrainSpec):
     alpha: float = 0.01
     non_negative_prompt: NonNegativePrompt = "positive"
     detach_margin: bool = False
+    active_set: ActiveSetMode = "never"
     lora_rank: int = 16
     lora_alpha: int = 16
     lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
@@ -30,7 +32,7 @@ class EmoDCTrainSpec(TrainSpec):
     def slug(self) -> list[str]:
         """Dataset, loss, its hyper-parameter, and the non-negative prompt where there is one."""
         name = HYPER_PARAMETERS.get(self.loss)
-        value = [f"{name}{getattr(self, name):g}"] if name else []
+        value = [f"{name}_{getattr(self, name):g}"] if name else []
         prompt = [self.non_negative_prompt] if self.loss == "amdit" else []
         return [self.dataset, self.loss, *value, *prompt, f"seed{self.seed}"]
 
@@ -73,10 +75,18 @@ class Budget(BaseModel):
     batch_size: int = 64
 
 
+class Robustness(BaseModel):
+    """Tables VI and VII: how many images of each class are corrupted (None: all)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    images_per_class: int | None = None
+
+
 class EmoDCScale(BaseModel):
     """The `emodc` part of a scale file.
 
     ``grids`` maps the paper's numbers of timesteps to the numbers that this scale affords, e.g. {100: 20}.
+    ``correlation_images_per_class`` bounds Fig. 4's samples: 43 of each of seven classes are its 300.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -86,6 +96,8 @@ class EmoDCScale(BaseModel):
     budgets: dict[str, Budget]
     grids: dict[int, int] = Field(default={1: 1, 10: 10, 100: 100, 200: 200, 500: 500, 1000: 1000})
     sweep: bool = True
+    robustness: Robustness = Robustness()
+    correlation_images_per_class: int | None = 43
     lr: float = 1e-4
     decay: Literal["constant", "cosine"] = "constant"
     precision: Precision = "no"

@@ -71,6 +71,7 @@ class Scale(_Strict):
     datasets: dict[str, dict[str, Any]] = {}
     evaluation_split: dict[str, Literal["train", "validation", "test"]] = {}
     pretraining: Pretraining = Pretraining()
+    recognition: dict[str, Any] = {}
     emodc: dict[str, Any] = {}
 
 

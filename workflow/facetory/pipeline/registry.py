@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +12,8 @@ from facetory.pipeline.config import WORKFLOW, Settings, load_yaml
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.spec import Spec, TrainSpec
 
+Kind = Literal["measured", "quoted", "not_applicable"]
+DASH = "–"
 LAYOUT = {"title", "source", "columns", "rows", "panels", "published"}
 
 
@@ -19,7 +21,8 @@ class PlannedCell(BaseModel):
     """One cell before it is measured: what it asks for, and the reason when it cannot be had.
 
     ``steps`` is the paper's number of timesteps and ``grid`` the number this scale runs; ``timestep`` is the
-    paper's 1-based single timestep.  ``published`` is in the table's own unit.
+    paper's 1-based single timestep.  ``published`` is in ``unit``.  ``trained_slot`` and
+    ``trained_on`` are the slot and dataset of training, ``inputs`` more files below the results folder.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,12 +30,17 @@ class PlannedCell(BaseModel):
     id: str
     row: str
     column: str
+    kind: Kind = "measured"
     published: float | None = None
+    unit: str = "%"
     slot: str | None = None
     slot_title: str | None = None
     dataset: str | None = None
     split: str | None = None
     stand_in: bool = False
+    trained_slot: str | None = None
+    trained_on: str | None = None
+    corruption: str = "clean"
     metric: str = "accuracy"
     steps: int | None = None
     grid: int | None = None
@@ -41,6 +49,7 @@ class PlannedCell(BaseModel):
     mean_of: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     evaluations: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
     budget: dict[str, Any] = {}
     not_run: str | None = None
@@ -58,20 +67,33 @@ class Plan(Spec):
     cells: tuple[PlannedCell, ...]
 
     @property
-    def evaluations(self) -> list[str]:
-        """The evaluations its runnable cells read, without repeats."""
-        return list(dict.fromkeys(e for cell in self.cells if not cell.not_run for e in cell.evaluations))
+    def inputs(self) -> list[str]:
+        """What its runnable cells read, as paths below the scale's results folder, without repeats."""
+        runnable = [cell for cell in self.cells if not cell.not_run]
+        manifests = [f"evaluations/{e}/manifest.json" for cell in runnable for e in cell.evaluations]
+        return list(dict.fromkeys([*manifests, *(path for cell in runnable for path in cell.inputs)]))
 
 
 @dataclass
 class Study:
-    """All that one paper asks for at one scale: runs and evaluations by id, plans by target name."""
+    """All that one paper asks for at one scale: specs by id, plans by target name, reasons by cell."""
 
     settings: Settings
     runs: dict[str, TrainSpec] = field(default_factory=dict)
-    evaluations: dict[str, Any] = field(default_factory=dict)
+    classifiers: dict[str, TrainSpec] = field(default_factory=dict)
+    evaluations: dict[str, Spec] = field(default_factory=dict)
+    classifications: dict[str, Spec] = field(default_factory=dict)
+    generations: dict[str, Spec] = field(default_factory=dict)
+    timings: dict[str, Spec] = field(default_factory=dict)
+    races: dict[str, Spec] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+
+    def add(self, wing: Study) -> None:
+        """Take over all that another study asks for."""
+        for each in fields(Study):
+            if each.name != "settings":
+                getattr(self, each.name).update(getattr(wing, each.name))
 
 
 Placed = Callable[[str], str | None]
@@ -85,7 +107,8 @@ def paper_file(paper: str) -> dict[str, Any]:
 def requests(table: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
     """The cells of a table as merged requests (table's keys, then the column's, then the row's).
 
-    Raises `FacetoryError` when a row prints another number of values than there are columns.
+    A published dash is a cell that the paper leaves empty; a `quoted` row is not measured.  Raises
+    `FacetoryError` when a row prints another number of values than there are columns.
     """
     shared = {key: value for key, value in table.items() if key not in LAYOUT}
     for row, row_keys in table["rows"].items():
@@ -95,9 +118,18 @@ def requests(table: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
                 f"{where}: row '{row}' has {len(published)} published values, but the table has "
                 f"{len(table['columns'])} columns."
             )
-        own = {key: value for key, value in row_keys.items() if key != "published"}
+        own = {key: value for key, value in row_keys.items() if key not in ("published", "quoted")}
         for (column, column_keys), value in zip(table["columns"].items(), published, strict=True):
-            yield {**shared, **column_keys, **own, "row": row, "column": column, "published": value}
+            kind = "quoted" if row_keys.get("quoted") else "measured"
+            yield {
+                **shared,
+                **column_keys,
+                **own,
+                "row": row,
+                "column": column,
+                "published": None if value == DASH else value,
+                "kind": "not_applicable" if value == DASH else kind,
+            }
 
 
 def panel_requests(figure: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -118,4 +150,5 @@ def panel_requests(figure: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     "row": row,
                     "column": column,
                     "published": values.get(column),
+                    "kind": "measured",
                 }

@@ -19,8 +19,9 @@ class Cell(BaseModel):
     """One number of a table or figure; ``value``, the interval and ``published`` are in ``unit``.
 
     ``steps`` is the paper's number of timesteps and ``grid`` the number that ran; ``budget`` is what the
-    number really had (training steps, batch size, pixels, backbone).  ``reason`` goes with `not_run` and
-    `not_comparable`; ``delta`` is value − published where the two may be compared.
+    number really had (training steps, batch size, pixels, backbone) and ``trained_on`` its training dataset.
+    ``reason`` goes with `not_run` and `not_comparable`; ``delta`` is value − published where the two may be
+    compared.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -45,6 +46,8 @@ class Cell(BaseModel):
     dataset: str | None = None
     split: str | None = None
     stand_in: bool = False
+    trained_on: str | None = None
+    corruption: str = "clean"
     metric: str
     steps: int | None = None
     grid: int | None = None

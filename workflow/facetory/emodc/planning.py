@@ -1,0 +1,228 @@
+"""From a cell's request to the specs behind it: which model, trained on what, evaluated how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from facetory.emodc.grids import evaluation_timesteps, grid, paper_timestep
+from facetory.emodc.spec import EmoDCEvalSpec, EmoDCScale, EmoDCTrainSpec
+from facetory.pipeline.config import Settings
+from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.registry import Placed
+from facetory.pipeline.suggest import unknown
+from facetory.recognition.scale import RecognitionScale
+from facetory.recognition.spec import ClassifierEvalSpec, ClassifierSpec
+
+MODEL_KEYS = {"loss", "lambda_1", "margin", "alpha", "non_negative_prompt"}
+SHARED = EmoDCScale.model_fields.keys() & EmoDCTrainSpec.model_fields.keys()
+"""Training fields that a scale chooses."""
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """A paper's file at one scale; ``placed`` and ``backbone_missing`` say why something cannot be used."""
+
+    settings: Settings
+    scale: EmoDCScale
+    recognition: RecognitionScale
+    paper: dict[str, Any]
+    placed: Placed
+    backbone_missing: Placed
+    demands: dict[tuple[str, ...], Demand] = field(default_factory=dict)
+
+
+@dataclass
+class Demand:
+    """What all cells together ask of one model on one dataset: one evaluation serves them."""
+
+    timesteps: set[int] = field(default_factory=set)
+    corruptions: dict[str, None] = field(default_factory=dict)
+
+
+def demand(request: Request, expansion: Expansion) -> Demand:
+    """The demand that a request belongs to."""
+    return expansion.demands.setdefault(_demand_key(request, expansion), Demand())
+
+
+def note(request: Request, expansion: Expansion) -> None:
+    """Add a request to its demand."""
+    asked = demand(request, expansion)
+    asked.timesteps.update(timesteps(request, expansion) or ())
+    asked.corruptions[request.get("corruption", "clean")] = None
+
+
+def is_discriminative(request: Request, expansion: Expansion) -> bool:
+    """Whether a request's model is a discriminative classifier; an unknown model is a `FacetoryError`."""
+    known = [*expansion.paper["runs"], *expansion.paper["classifiers"]]
+    if request["run"] not in known:
+        raise unknown("run", request["run"], known, "emodc.yaml")
+    return request["run"] in expansion.paper["classifiers"]
+
+
+def train_slot(request: Request) -> str:
+    """The slot a request's model is trained on."""
+    return str(request.get("train_slot", request["slot"]))
+
+
+def timesteps(request: Request, expansion: Expansion) -> tuple[int, ...] | None:
+    """The 0-based timesteps a request averages over; None when this scale does not run that many."""
+    if is_discriminative(request, expansion):
+        return (0,)
+    if "timestep" in request:
+        return (paper_timestep(request["timestep"]),) if expansion.scale.sweep else None
+    if request["steps"] == 1:
+        return evaluation_timesteps(request["run"], 1)
+    steps = expansion.scale.grids.get(request["steps"])
+    return tuple(grid(steps)) if steps else None
+
+
+def model(request: Request, expansion: Expansion) -> dict[str, Any]:
+    """The run's hyper-parameters: the first value of each grid, overridden by the request's own keys."""
+    grids = expansion.paper["runs"][request["run"]]
+    chosen = {key: values[0] for key, values in grids.items()}
+    for key in MODEL_KEYS & request.keys():
+        if key not in grids or request[key] not in grids[key]:
+            raise FacetoryError(
+                f"emodc.yaml: row '{request['row']}' asks for {key}={request[key]!r}, which run "
+                f"'{request['run']}' does not list ({grids.get(key)})."
+            )
+        chosen[key] = request[key]
+    return chosen
+
+
+def train_spec(request: Request, seed: int, expansion: Expansion) -> EmoDCTrainSpec | None:
+    """The run of a request for one seed; None for the zero-shot model."""
+    chosen, scale, settings = model(request, expansion), expansion.scale, expansion.settings
+    if not chosen:
+        return None
+    slot = train_slot(request)
+    if slot not in scale.budgets:
+        raise FacetoryError(f"{settings.config.scale}.yaml: emodc: budgets: slot '{slot}' has no budget.")
+    return EmoDCTrainSpec(
+        **chosen,
+        **scale.budgets[slot].model_dump(),
+        **{key: getattr(scale, key) for key in SHARED}
+        | {"precision": scale.precision if settings.device == "cuda" else "no"},
+        dataset=settings.dataset_of(slot),
+        device=settings.device,
+        threads=settings.scale.threads,
+        seed=seed,
+        reading=settings.config.reading,
+    )
+
+
+def evaluation(request: Request, train: EmoDCTrainSpec | None, expansion: Expansion) -> EmoDCEvalSpec:
+    """The evaluation of a run that serves a request and all others of its demand."""
+    scale, settings, asked = expansion.scale, expansion.settings, demand(request, expansion)
+    dataset = settings.dataset_of(request["slot"])
+    limits = {
+        "clean": None,
+        "corrupted": scale.robustness.images_per_class,
+        "prompts": scale.correlation_images_per_class,
+    }
+    return EmoDCEvalSpec(
+        train=train,
+        backbone=scale.backbone,
+        dataset=dataset,
+        split=settings.split_of(dataset),
+        px=scale.px if train else scale.zero_shot_px,
+        timesteps=tuple(sorted(asked.timesteps)),
+        corruptions=tuple(asked.corruptions),
+        images_per_class=limits[_purpose(request)],
+        extra_prompts=request.get("extra_prompts", False),
+        noise_seed=scale.noise_seed,
+        batch_size=scale.evaluation_batch_size,
+        precision=scale.evaluation_precision if settings.device == "cuda" else "no",
+        device=settings.device,
+        threads=settings.scale.threads,
+    )
+
+
+def classifier_spec(request: Request, seed: int, expansion: Expansion) -> ClassifierSpec:
+    """The discriminative classifier of a request for one seed."""
+    scale, settings, slot = expansion.recognition, expansion.settings, train_slot(request)
+    chosen = expansion.paper["classifiers"][request["run"]]
+    control = chosen["network"] == "cnn"
+    latents = chosen.get("view") == "latents"
+    budgets = scale.cnn_budgets if control else scale.budgets
+    if slot not in budgets:
+        kind = "cnn_budgets" if control else "budgets"
+        raise FacetoryError(
+            f"{settings.config.scale}.yaml: recognition: {kind}: slot '{slot}' has no budget."
+        )
+    weights = scale.weights.get(request["run"], {}).get(slot)
+    return ClassifierSpec(
+        **chosen,
+        **(budgets[slot].model_dump() if not weights else {"steps": 0}),
+        size=scale.size,
+        weights=weights,
+        backbone=expansion.scale.backbone if latents else "",
+        px=expansion.scale.px if latents else scale.cnn_px if control else scale.px,
+        lr=scale.cnn_lr if control else scale.lr,
+        decay=scale.decay,
+        weight_decay=scale.weight_decay,
+        precision=scale.precision if settings.device == "cuda" else "no",
+        checkpoint_every=scale.checkpoint_every,
+        dataset=settings.dataset_of(slot),
+        device=settings.device,
+        threads=settings.scale.threads,
+        seed=seed,
+        reading=settings.config.reading,
+    )
+
+
+def classification(request: Request, train: ClassifierSpec, expansion: Expansion) -> ClassifierEvalSpec:
+    """The evaluation of a discriminative classifier: clean, and all corruptions that any cell asks for."""
+    settings, asked = expansion.settings, demand(request, expansion)
+    dataset = settings.dataset_of(request["slot"])
+    corrupted = len(asked.corruptions) > 1
+    return ClassifierEvalSpec(
+        train=train,
+        dataset=dataset,
+        split=settings.split_of(dataset),
+        corruptions=tuple(asked.corruptions),
+        images_per_class=expansion.scale.robustness.images_per_class if corrupted else None,
+        noise_seed=expansion.scale.noise_seed,
+        batch_size=expansion.recognition.evaluation_batch_size,
+        device=settings.device,
+        threads=settings.scale.threads,
+    )
+
+
+def why_not(request: Request, expansion: Expansion) -> str | None:
+    """Why a request cannot be measured at this scale, or None."""
+    settings = expansion.settings
+    for slot in dict.fromkeys((train_slot(request), request["slot"])):
+        if reason := expansion.placed(settings.dataset_of(slot)):
+            return reason
+    if is_discriminative(request, expansion):
+        spec = classifier_spec(request, 0, expansion)
+        weights = settings.config.data_root / (spec.weights or ".")
+        if spec.weights and not weights.is_file():
+            return (
+                f"{request['run']}: the authors' checkpoint is not placed: expected {weights} (or take it out "
+                "of `recognition: weights` of the scale, and the network is trained instead)"
+            )
+        return expansion.backbone_missing(spec.backbone) if spec.backbone else None
+    if reason := expansion.backbone_missing(expansion.scale.backbone):
+        return reason
+    if timesteps(request, expansion) is None:
+        grids = ", ".join(map(str, expansion.scale.grids.values()))
+        return f"scale {settings.config.scale} runs grids of {grids} timesteps, none in place of this one"
+    return None
+
+
+def _purpose(request: Request) -> str:
+    if request.get("extra_prompts"):
+        return "prompts"
+    return "clean" if request.get("corruption", "clean") == "clean" else "corrupted"
+
+
+def _demand_key(request: Request, expansion: Expansion) -> tuple[str, ...]:
+    settings = expansion.settings
+    discriminative = is_discriminative(request, expansion)
+    chosen = [] if discriminative else sorted(model(request, expansion).items())
+    datasets = [settings.dataset_of(slot) for slot in (train_slot(request), request["slot"])]
+    return (request["run"], repr(chosen), *datasets, "" if discriminative else _purpose(request))
