@@ -11,10 +11,14 @@ import time
 import numpy as np
 import pytest
 from drawn import face, picture
+from facetory.data import images
 from facetory.data.index import Sample, write_index
 from facetory.data.labels import BASIC
 from facetory.faces import align as stage
+from facetory.faces import crop
 from facetory.faces.align import align
+from facetory.faces.corrupt import corrupt
+from facetory.faces.views import choose
 from facetory.pipeline.files import FacetoryError, sha256_of
 from PIL import Image
 
@@ -220,3 +224,51 @@ def test_settings_that_make_no_sense_are_refused(tmp_path, options, message):
 def test_a_missing_index_is_named(tmp_path):
     with pytest.raises(FacetoryError, match=r"index\.csv: the file is missing"):
         align(tmp_path / "index.csv", tmp_path / "faces")
+
+
+def test_a_picture_is_corrupted_at_its_own_resolution_and_then_aligned(tmp_path):
+    index = dataset(tmp_path)
+    align(index, tmp_path / "clean", align_px=64)
+    align(index, tmp_path / "noisy", align_px=64, corruption="noise20", noise_seed=5)
+    clean, noisy = ledger(tmp_path / "clean"), ledger(tmp_path / "noisy")
+    assert {(row["corruption"], row["noise_seed"]) for row in clean} == {("clean", "0")}
+    assert {(row["corruption"], row["noise_seed"]) for row in noisy} == {("noise20", "5")}
+    source = images.read_image(tmp_path / "source" / "s0.png")
+    expected, _ = crop.align_image(corrupt(source, "noise20", "s0", 5), crop.Alignment(64))
+    with Image.open(tmp_path / "noisy" / "images" / "s0.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), expected)
+    assert all(a["sha256"] != b["sha256"] for a, b in zip(clean, noisy, strict=True))
+    spec = json.loads((tmp_path / "noisy" / "manifest.json").read_text())["spec"]
+    assert (spec["order"], spec["corruption"], spec["noise_seed"]) == ("corrupt_then_align", "noise20", 5)
+
+
+def test_faces_that_a_corruption_hides_are_kept_whole_and_counted(tmp_path):
+    index = dataset(tmp_path)
+    align(index, tmp_path / "faces", align_px=32, corruption="blur15")
+    rows = ledger(tmp_path / "faces")
+    hidden = sum(row["status"] == "kept_whole" for row in rows)
+    assert hidden > 1, "the clean pictures hold one without a face"
+    by_split = json.loads((tmp_path / "faces" / "manifest.json").read_text())["by_split"]
+    assert sum(split["kept_whole"] for split in by_split.values()) == hidden
+    assert sum(sum(split.values()) for split in by_split.values()) == len(rows) == 4
+
+
+def test_a_part_of_each_class_is_the_part_that_is_evaluated(tmp_path):
+    index = dataset(tmp_path, 18)
+    align(index, tmp_path / "part", align_px=32, images_per_class=1)
+    align(index, tmp_path / "all", align_px=32)
+    part = ledger(tmp_path / "part")
+    names = {(row["split"], row["label"]) for row in part}
+    assert len(part) == len(names) == len({(r["split"], r["label"]) for r in ledger(tmp_path / "all")})
+    for split in ("train", "test"):
+        chosen = choose(tmp_path / "all" / "ledger.csv", split, images_per_class=1).sample_ids
+        assert chosen == [row["sample_id"] for row in part if row["split"] == split]
+
+
+def test_faces_of_another_corruption_are_not_kept(tmp_path):
+    index = dataset(tmp_path)
+    for corruption in ("noise10", "noise20"):
+        align(index, tmp_path / "faces", align_px=32, corruption=corruption)
+        assert {row["corruption"] for row in ledger(tmp_path / "faces")} == {corruption}
+    with pytest.raises(FacetoryError, match="unknown corruption 'noise25'"):
+        align(index, tmp_path / "faces", align_px=32, corruption="noise25")

@@ -18,6 +18,8 @@ Examples:
   facetory faces align --index /tmp/fer/index.csv --folder /tmp/fer/faces --align-px 128 --processes 2
 
   facetory faces align --index index.csv --folder faces --selection most_central --margin 0.3
+
+  facetory faces align --index index.csv --folder faces_noise30 --corruption noise30 --images-per-class 100
 """
 
 
@@ -30,6 +32,13 @@ def align(
     selection: Annotated[str, typer.Option(help="largest, most_central or most_probable.")] = "largest",
     min_probability: Annotated[float, typer.Option(help="Least score of a face, 0 to 1.")] = 0.9,
     processes: Annotated[int, typer.Option(help="Processes, each with one thread.")] = 1,
+    corruption: Annotated[
+        str, typer.Option(help="Corrupt each picture before faces are looked for in it (noise10 … blur15).")
+    ] = "clean",
+    noise_seed: Annotated[int, typer.Option(help="Seed of the noise of noise10 … noise50.")] = 0,
+    images_per_class: Annotated[
+        int | None, typer.Option(min=1, help="Of each class of a split so many pictures; all if left out.")
+    ] = None,
     spec: Annotated[str | None, typer.Option(help="The settings as JSON, as the rules give them.")] = None,
 ) -> None:
     """See `ALIGN_HELP`."""
@@ -42,9 +51,28 @@ def align(
         selection, min_probability = faces.selection, faces.min_probability
     if not index.is_file():
         raise FacetoryError(f"{index}: no such index. Make it with `facetory data index`.")
-    align_index(index, folder, align_px, margin, selection, min_probability, processes)
+    align_index(
+        index,
+        folder,
+        align_px,
+        margin,
+        selection,
+        min_probability,
+        processes,
+        corruption=corruption,
+        noise_seed=noise_seed,
+        images_per_class=images_per_class,
+    )
 
 
-@app.callback()
-def main() -> None:
-    """Keep `align` a verb while it is the only one."""
+@app.command()
+def corruptions(
+    faces: Annotated[Path, typer.Option(help="ledger.csv of a folder of aligned faces.")],
+    output: Annotated[Path, typer.Option(help="The PNG to write.")],
+    sample: Annotated[str | None, typer.Option(help="sample_id; the first aligned face if left out.")] = None,
+    noise_seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
+) -> None:
+    """Draw one face under every corruption, at the resolution at which it was aligned."""
+    from facetory.faces.contact_sheet import write_corruptions
+
+    write_corruptions(output, faces, sample, noise_seed)

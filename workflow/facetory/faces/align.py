@@ -13,17 +13,20 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from facetory.data import images
 from facetory.data.index import Sample, image_path, read_index, write_csv
 from facetory.faces import contact_sheet, crop, mtcnn
+from facetory.faces.corrupt import CLEAN, corrupt, parse
+from facetory.metrics.sampling import balanced
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, written_aside
 from facetory.pipeline.provenance import code_of, manifest
 
 COLUMNS = (
     *("sample_id", "split", "label", "person", "caption", "status", "faces", "probability"),
-    *("x0", "y0", "x1", "y1", "sha256", "source_sha256"),
+    *("x0", "y0", "x1", "y1", "sha256", "source_sha256", "corruption", "noise_seed"),
     *crop.POINTS,
 )
 CHUNK = 32
@@ -31,11 +34,13 @@ Row = dict[str, str]
 
 
 class Job(NamedTuple):
-    """One sample with its picture and the file its face goes to."""
+    """One sample with its picture, the file its face goes to, and what the picture goes through before."""
 
     sample: Sample
     source: Path
     target: Path
+    corruption: str
+    noise_seed: int
 
 
 def align(
@@ -48,6 +53,9 @@ def align(
     processes: int = 1,
     threads: int = 1,
     detection: mtcnn.Detection = mtcnn.Detection(),
+    corruption: str = CLEAN,
+    noise_seed: int = 0,
+    images_per_class: int | None = None,
 ) -> None:
     """Align every image of an index into ``folder``: images/, ledger.csv, contact_sheet.png, manifest.json.
 
@@ -57,6 +65,10 @@ def align(
     in pixels of the aligned image, and empty where ``status`` is kept_whole: there no face was found, and the
     whole picture was kept.  Small pictures are enlarged for the detector only (`mtcnn.find_faces`).
 
+    ``corruption`` is applied to each picture, at its own resolution, before faces are looked for in it
+    (corrupt_then_align; `diffusion.encode` has the other order); ledger and manifest name it.  Of each class
+    of each split ``images_per_class`` pictures are taken, the same as everywhere (all for None).
+
     Faces already there are kept when picture, settings and code are the same, so a run that was killed goes
     on where it stopped.  The faces do not depend on ``processes``; each runs torch on ``threads`` threads.
     """
@@ -65,14 +77,20 @@ def align(
         raise FacetoryError(f"faces: selection {selection!r} is unknown. Choose one of {known}.")
     if align_px < 1 or margin < 0 or processes < 1 or threads < 1:
         raise FacetoryError("faces: align_px, processes and threads must be at least 1, margin at least 0.")
+    parse(corruption)
     index_csv, folder = Path(index_csv), Path(folder)
     settings = crop.Alignment(align_px, margin, selection, min_probability, detection)
+    samples = _part_of(read_index(index_csv), images_per_class)
     jobs = [
-        Job(sample, image_path(index_csv, sample), folder / "images" / f"{sample.sample_id}.png")
-        for sample in read_index(index_csv)
+        Job(s, image_path(index_csv, s), folder / "images" / f"{s.sample_id}.png", corruption, noise_seed)
+        for s in samples
     ]
-    signature = _signature(settings)
-    spec = {**settings._asdict(), "detection": detection._asdict()}
+    damage: dict[str, str | int] = (
+        {"corruption": corruption, "noise_seed": noise_seed} if corruption != CLEAN else {}
+    )
+    signature = _signature(settings, damage)
+    spec = {**settings._asdict(), "detection": detection._asdict(), "images_per_class": images_per_class}
+    spec |= {"order": "corrupt_then_align", **damage} if damage else {"corruption": CLEAN}
     with manifest(folder / "manifest.json", "faces", spec, ["faces.align"], [index_csv]) as record:
         ledger = _faces(jobs, folder, settings, signature, processes, threads)
         record |= {
@@ -119,11 +137,14 @@ def align_chunk(jobs: Sequence[Job], settings: crop.Alignment, threads: int) -> 
     torch.set_num_threads(threads)
     rows = []
     for job in jobs:
-        face, row = crop.align_image(images.read_image(job.source), settings)
+        picture = images.read_image(job.source)
+        picture = corrupt(picture, job.corruption, job.sample.sample_id, job.noise_seed)
+        face, row = crop.align_image(picture, settings)
         with written_aside(job.target, durable=False) as aside:
             Image.fromarray(face).save(aside, format="PNG", compress_level=4)
         hashes = {"sha256": sha256_of(job.target), "source_sha256": sha256_of(job.source)}
-        rows.append(_index_columns(job.sample) | {key: str(value) for key, value in (row | hashes).items()})
+        made = row | hashes | {"corruption": job.corruption, "noise_seed": job.noise_seed}
+        rows.append(_index_columns(job.sample) | {key: str(value) for key, value in made.items()})
     return rows
 
 
@@ -161,10 +182,21 @@ def _with_progress(chunks: Iterable[list[Row]], done: int, total: int, name: str
             progress.advance(task, len(chunk))
 
 
-def _signature(settings: crop.Alignment) -> str:
-    """Hash of the settings and of the code that turns a picture into a face."""
-    code = code_of("faces.crop", "data.images")
-    return hashlib.sha256(repr((settings, code)).encode()).hexdigest()[:16]
+def _signature(settings: crop.Alignment, corruption: dict[str, str | int]) -> str:
+    """Hash of the settings, the corruption ({} for none) and the code that turn a picture into a face."""
+    code = code_of("faces.crop", "data.images", *(["faces.corrupt"] if corruption else []))
+    return hashlib.sha256(repr((settings, *corruption.values(), code)).encode()).hexdigest()[:16]
+
+
+def _part_of(samples: Sequence[Sample], images_per_class: int | None) -> list[Sample]:
+    """A balanced part of each split, in the index's order."""
+    kept: list[int] = []
+    for split in {sample.split for sample in samples}:
+        places = [i for i, sample in enumerate(samples) if sample.split == split]
+        _, labels = np.unique([samples[i].label for i in places], return_inverse=True)
+        chosen = balanced(labels, [samples[i].sample_id for i in places], images_per_class)
+        kept += [places[i] for i in chosen]
+    return [samples[i] for i in sorted(kept)]
 
 
 def _part(folder: Path, signature: str) -> Path:

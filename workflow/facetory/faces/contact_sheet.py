@@ -1,4 +1,4 @@
-"""A labelled sheet of aligned faces, a row a class, so that a person sees what the networks see."""
+"""Labelled sheets of aligned faces, so that a person sees what the networks see."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from facetory.data.index import read_csv
 from facetory.data.labels import BASIC, COMPOUND
-from facetory.pipeline.files import written_aside
+from facetory.faces.corrupt import CLEAN, NAMES, NOISE, corrupt, parse
+from facetory.faces.views import COLUMNS, read_face
+from facetory.pipeline.files import FacetoryError, written_aside
 from facetory.pipeline.randomness import generator
 
-TILE, GAP, LABEL_WIDTH, HEADER, FONT_SIZE = 112, 6, 210, 44, 17
+TILE, GAP, LABEL_WIDTH, HEADER, LINE, FONT_SIZE = 112, 6, 210, 44, 26, 17
 KEPT_WHOLE = (214, 39, 40)
 
 
@@ -52,3 +55,42 @@ def write(
                 draw.rectangle(frame, outline=KEPT_WHOLE, width=3)
     with written_aside(path) as aside:
         sheet.save(aside, format="PNG")
+
+
+def write_corruptions(
+    path: Path | str, ledger: Path | str, sample_id: str | None = None, noise_seed: int = 0
+) -> None:
+    """Write one aligned face under every corruption as PNG: noise in the upper row, blur in the lower.
+
+    The faces stand at the resolution at which they are corrupted.  Without ``sample_id`` it is the ledger's
+    first face that was found; one that the ledger lacks, or that is already corrupted, is a `FacetoryError`.
+    """
+    ledger = Path(ledger)
+    rows = [row for _, row in read_csv(ledger, (*COLUMNS, "status"))]
+    wanted = [row for row in rows if row["sample_id"] == sample_id or sample_id is None]
+    if not wanted:
+        raise FacetoryError(f"{ledger}: has no sample {sample_id}. Take a sample_id that it lists.")
+    row = next((row for row in wanted if row["status"] == "aligned"), wanted[0])
+    if row.get("corruption", CLEAN) != CLEAN:
+        raise FacetoryError(f"{ledger}: its pictures went through {row['corruption']}. Give the clean faces.")
+    face = read_face(ledger.parent, row)
+    lines = (CLEAN, *NAMES[: len(NOISE)]), NAMES[len(NOISE) :]
+    side, font = face.shape[0], ImageFont.load_default(FONT_SIZE)
+    across, down = side + GAP, side + GAP + LINE
+    sheet = Image.new("RGB", (len(lines[0]) * across + GAP, HEADER + 2 * down), "white")
+    draw = ImageDraw.Draw(sheet)
+    head = f"{ledger.parent.name} {row['sample_id']}: corrupted at {side} by {side} pixels"
+    draw.text((GAP, HEADER / 2), head, "black", font, anchor="lm")
+    for i, names in enumerate(lines):
+        for j, name in enumerate(names):
+            left, top = GAP + j * across, HEADER + i * down
+            view = corrupt(face, name, row["sample_id"], noise_seed)
+            sheet.paste(Image.fromarray(view), (left, top))
+            draw.text((left, top + side + LINE / 2), _title(name), "black", font, anchor="lm")
+    with written_aside(path) as aside:
+        sheet.save(aside, format="PNG")
+
+
+def _title(name: str) -> str:
+    kind, sigma = parse(name)
+    return name if name == CLEAN else f"{kind}, sigma {sigma}"

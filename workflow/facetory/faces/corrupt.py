@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -43,15 +44,13 @@ def corrupted(image: np.ndarray, names: Sequence[str], sample_id: str, seed: int
     Noise is a function of (seed, sample id, pixel): all its levels scale one standard normal field, so they
     are paired.  Sums are clipped to 0 … 255 and rounded.
     """
-    kinds = [parse(name) for name in names]
-    noisy = any(kind == "noise" for kind, _ in kinds)
-    field = standard_noise(image.shape, sample_id, seed) if noisy else np.zeros(image.shape, np.float32)
+    field = cache(lambda: standard_noise(image.shape, sample_id, seed))
     apply: dict[str, Callable[[int], np.ndarray]] = {
         CLEAN: lambda _: image,
-        "noise": lambda sigma: _rounded(image + sigma * field),
+        "noise": lambda sigma: _rounded(image + sigma * field()),
         "blur": lambda sigma: _rounded(blur(image, sigma)),
     }
-    return [apply[kind](level) for kind, level in kinds]
+    return [apply[kind](sigma) for kind, sigma in map(parse, names)]
 
 
 def standard_noise(shape: tuple[int, ...], sample_id: str, seed: int) -> np.ndarray:
