@@ -7,8 +7,10 @@ import pytest
 import torch
 from facetory.cli import probe as cli
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_tensors
-from facetory.recognition.cnn import Expressions, network, shifted
-from facetory.recognition.probes import ProbeSpec, Views, classify, latent_views, pixel_views, probe
+from facetory.recognition.cnn import cnn, standardise
+from facetory.recognition.expressions import Expressions, mirrored, shifted
+from facetory.recognition.probes import ProbeSpec, classify, pixel_views, probe
+from facetory.recognition.views import Views, latent_views
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -113,14 +115,18 @@ def test_a_sample_is_augmented_alike_in_any_batch():
     random = np.random.default_rng(0)
     views = random.integers(0, 255, (6, 2, 3, 64, 64), dtype=np.uint8)
     names = [f"s{i}" for i in range(6)]
-    task = Expressions(Views(views, np.arange(6), names, names, CLASSES), ProbeSpec())
-    seen = []
-    task.logits = lambda images: seen.append(images) or torch.zeros(len(images), 7)
-    for positions in ([0, 1, 2, 3], [5, 2, 0, 4]):
-        task.loss(np.array(positions), 3)
-    assert torch.equal(seen[0][0], seen[1][2]) and torch.equal(seen[0][2], seen[1][1])
-    task.loss(np.array([0]), 4)
-    assert not torch.equal(seen[2][0], seen[0][0]), "another step draws anew"
+    split = Views(views, np.arange(6), names, names, CLASSES)
+    task = Expressions(split, torch.nn.Identity(), torch.Tensor.float, 0, "test")
+    first, other = (task.inputs(np.array(positions), 3) for positions in ([0, 1, 2, 3], [5, 2, 0, 4]))
+    assert torch.equal(first[0], other[2]) and torch.equal(first[2], other[1])
+    assert not torch.equal(task.inputs(np.array([0]), 4)[0], first[0]), "another step draws anew"
+
+
+def test_one_view_is_turned_and_of_two_the_second_is_taken():
+    views, flip = torch.randn(3, 2, 4, 5, 6), torch.tensor([True, False, True])
+    of_two, of_one = mirrored(views, flip), mirrored(views[:, :1], flip)
+    assert torch.equal(of_two[0], views[0, 1]) and torch.equal(of_two[1], views[1, 0])
+    assert torch.equal(of_one[2], views[2, 0].flip(-1)) and torch.equal(of_one[1], views[1, 0])
 
 
 def test_shifts_are_those_of_numpys_roll():
@@ -131,7 +137,17 @@ def test_shifts_are_those_of_numpys_roll():
 
 @pytest.mark.parametrize("side", [4, 8, 15, 32, 37, 64])
 def test_the_network_takes_any_side(side):
-    assert network(3, side, 7, ProbeSpec())(torch.zeros(2, 3, side, side)).shape == (2, 7)
+    network = cnn(3, side, 7, widths=(32, 64, 128, 128), dropout=0.3)
+    assert network(torch.zeros(2, 3, side, side)).shape == (2, 7)
+
+
+def test_the_cnn_sees_images_in_the_units_of_its_training_split():
+    images = np.random.default_rng(0).normal([[[5]], [[-2]]], [[[3]], [[0.5]]], (50, 2, 8, 8))
+    network = cnn(2, 8, 7, widths=(8,), dropout=0.0)
+    standardise(network, images)
+    seen = network[0](torch.from_numpy(images).float())
+    assert seen.mean((0, 2, 3)).abs().max() < 1e-5
+    torch.testing.assert_close(seen.std((0, 2, 3)), torch.ones(2), rtol=1e-4, atol=0)
 
 
 def test_more_samples_than_the_limit_are_drawn_down(tmp_path):

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.console import Console
 
-from facetory.cli import backbone, data, emodc, faces, latents, probe, study, tables
+from facetory.cli import backbone, classifier, data, emodc, faces, latents, probe, study, tables
 from facetory.pipeline.files import FacetoryError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ for name, module in {
     "backbone": backbone,
     "latents": latents,
     "emodc": emodc,
+    "classifier": classifier,
     "table": tables,
     "probe": probe,
 }.items():

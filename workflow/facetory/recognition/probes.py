@@ -8,17 +8,22 @@ keeps.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from facetory.data.index import read_csv
-from facetory.diffusion.encode import COLUMNS, as_batch, read_face
+from facetory.faces.views import COLUMNS, pixels
 from facetory.metrics.bootstrap import clusters, mean_estimate
-from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata
+from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.provenance import manifest
-from facetory.pipeline.randomness import permutation
+from facetory.pipeline.randomness import permutation, stream_key
 from facetory.pipeline.spec import Spec
+from facetory.recognition.views import Views, latent_views
+
+if TYPE_CHECKING:
+    from facetory.training.loop import Schedule
 
 
 class ProbeSpec(Spec):
@@ -39,24 +44,6 @@ class ProbeSpec(Spec):
     weight_decay: float = 0.02
     seed: int = 0
     threads: int = 1
-
-
-class Views(NamedTuple):
-    """A split as a probe sees it: ``views`` (n, 2, C, h, w), axis 1 an image and its mirror image.
-
-    ``labels`` (n,) int64 index ``classes``.
-    """
-
-    views: np.ndarray
-    labels: np.ndarray
-    sample_ids: list[str]
-    persons: list[str]
-    classes: list[str]
-
-    def chosen(self, positions: np.ndarray) -> Views:
-        """The samples at some positions."""
-        ids, persons = ([names[i] for i in positions] for names in (self.sample_ids, self.persons))
-        return Views(self.views[positions], self.labels[positions], ids, persons, self.classes)
 
 
 def probe(
@@ -86,22 +73,13 @@ def probe(
         ]
 
 
-def latent_views(path: Path | str) -> Views:
-    """A split's posterior means, times the scaling factor, float32."""
-    about = read_metadata(path)
-    with open_tensors(path) as handle:
-        mean, labels = handle.get_tensor("mean"), handle.get_tensor("labels")
-    views = mean.astype(np.float32) * about["scaling_factor"]
-    return Views(views, labels, about["sample_ids"], about["persons"], about["classes"])
-
-
 def pixel_views(ledger: Path | str, split: Views, px: int) -> Views:
     """The aligned faces of the samples of ``split``, resized to ``px``, uint8."""
     ledger = Path(ledger)
     rows = {row["sample_id"]: row for _, row in read_csv(ledger, COLUMNS)}
     if missing := next((name for name in split.sample_ids if name not in rows), None):
         raise FacetoryError(f"{ledger}: lacks {missing}, of which there are latents. Encode the faces again.")
-    batch = as_batch((read_face(ledger.parent, rows[name]) for name in split.sample_ids), px)
+    batch = pixels(ledger.parent, [rows[name] for name in split.sample_ids], px)
     return split._replace(views=np.stack([batch, batch[..., ::-1]], axis=1))
 
 
@@ -120,8 +98,6 @@ def classify(kind: str, train: Views, test: Views, spec: ProbeSpec) -> np.ndarra
         raise FacetoryError("probes: the training split holds one class only. Index more of the dataset.")
     if kind == "linear":
         return linear_probe(train, test, spec)
-    from facetory.recognition.cnn import cnn_probe
-
     return cnn_probe(train, test, spec)
 
 
@@ -139,6 +115,43 @@ def linear_probe(train: Views, test: Views, spec: ProbeSpec) -> np.ndarray:
     with threadpool_limits(spec.threads):
         model.fit(train.views.reshape(2 * len(train.labels), -1).astype(np.float32), train.labels.repeat(2))
         return model.predict(test.views[:, 0].reshape(len(test.labels), -1).astype(np.float32))
+
+
+def cnn_probe(train: Views, test: Views, spec: ProbeSpec) -> np.ndarray:
+    """A small CNN, trained on mirrored and shifted images; returns classes (n,)."""
+    import torch
+
+    from facetory.recognition.cnn import cnn, standardise
+    from facetory.recognition.expressions import Expressions, log_probabilities
+    from facetory.training.loop import train as run
+
+    channels, _, side = train.views.shape[2:]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_key(spec.seed, "probe", "weights") >> 1)
+        network = cnn(channels, side, len(train.classes), spec.widths, spec.dropout)
+    standardise(network, train.views[:, 0])
+    task = Expressions(train, network, torch.Tensor.float, spec.seed, "probe", label_smoothing=0.05)
+    with TemporaryDirectory() as scratch:
+        run(task, schedule_of(spec, task.size), scratch, scratch, key="probe", name="cnn", device="cpu")
+    return log_probabilities(network, task.prepare, test.views[:, 0], 256).argmax(1).numpy()
+
+
+def schedule_of(spec: ProbeSpec, size: int) -> Schedule:
+    """AdamW with a short rise and a cosine fall of the rate, for the spec's epochs of ``size`` samples."""
+    from facetory.training.loop import Schedule
+
+    steps = max(1, spec.epochs * size // spec.batch_size)
+    return Schedule(
+        steps=steps,
+        batch_size=spec.batch_size,
+        lr=spec.lr,
+        weight_decay=spec.weight_decay,
+        warmup=max(1, steps // 10),
+        decay="cosine",
+        checkpoint_every=steps,
+        threads=spec.threads,
+        seed=spec.seed,
+    )
 
 
 def score(predictions: np.ndarray, test: Views, seed: int) -> dict[str, Any]:

@@ -14,7 +14,8 @@ class ClassifierSpec(TrainSpec):
 
     It sees aligned faces at ``px``, or with ``view`` "latents" what ``backbone``'s autoencoder makes of faces
     at ``px``.  ``size`` "paper" is the published architecture, "small" one with fewer, narrower layers.
-    ``weights`` is an authors' checkpoint below data_root; it is not trained further.
+    ``weights`` is an authors' checkpoint below data_root; it is not trained further.  ``weights_classes`` is
+    the order of its outputs (None: that which is known of the authors' checkpoint for ``dataset``).
     """
 
     backbone: str = ""
@@ -23,6 +24,8 @@ class ClassifierSpec(TrainSpec):
     view: Literal["faces", "latents"] = "faces"
     size: Literal["paper", "small"] = "paper"
     weights: str | None = None
+    weights_classes: tuple[str, ...] | None = None
+    label_smoothing: float = 0.05
 
     def slug(self) -> list[str]:
         """Network, what it sees, and what it learnt from."""

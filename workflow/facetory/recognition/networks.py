@@ -1,0 +1,116 @@
+"""The discriminative networks by name: how each is built, and what it is fed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata
+from facetory.pipeline.randomness import stream_key
+from facetory.recognition.spec import ClassifierSpec, Network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from facetory.recognition.expressions import Prepare
+
+CNN_WIDTHS = {"paper": (64, 128, 256, 256), "small": (32, 64, 128, 128)}
+CNN_DROPOUT = 0.3
+PUBLISHED_PARAMETERS = {"apvit": 65.2e6, "poster": 71.8e6, "posterpp": 43.7e6, "resnet18": 11_689_512}
+"""As their papers print them, for seven classes; ResNet-18's is torchvision's, for a thousand."""
+
+
+def build(spec: ClassifierSpec, classes: int, channels: int = 3, side: int | None = None) -> nn.Module:
+    """A network with weights drawn from the spec's seed; takes what `prepare_for` makes, gives logits.
+
+    ``side`` is that of the images it will see (default: the spec's px); a network that sees faces alone is a
+    `FacetoryError` on latents.
+    """
+    import torch
+
+    if spec.view == "latents" and spec.network != "cnn":
+        raise FacetoryError(
+            f"{spec.network} sees faces alone; view 'latents' is for the network 'cnn'. Change one of them."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_key(spec.seed, "classifier", "weights") >> 1)
+        return _build(spec, classes, channels, side or spec.px)
+
+
+def _build(spec: ClassifierSpec, classes: int, channels: int, side: int) -> nn.Module:
+    match spec.network:
+        case "cnn":
+            from facetory.recognition.cnn import cnn
+
+            return cnn(channels, side, classes, CNN_WIDTHS[spec.size], CNN_DROPOUT)
+        case "resnet18":
+            from facetory.recognition.resnet18 import resnet18
+
+            return resnet18(classes, spec.size)
+        case "apvit":
+            from facetory.recognition.apvit import apvit
+
+            return apvit(classes, spec.size, side)
+        case "poster":
+            from facetory.recognition.poster import poster
+
+            return poster(classes, spec.size)
+        case "posterpp":
+            from facetory.recognition.posterpp import posterpp
+
+            return posterpp(classes, spec.size)
+
+
+def prepare_for(spec: ClassifierSpec) -> Prepare:
+    """The function from images (batch, C, h, w), uint8 faces or float latents, to a network's input.
+
+    A network of the paper's size gets faces of the size that its authors give it, a small one faces of px.
+    """
+    import torch
+
+    if spec.network == "cnn":
+        return torch.Tensor.float
+    from facetory.recognition.preprocessing import prepare
+
+    px = None if spec.size == "paper" else spec.px
+    return lambda images: prepare(images, spec.network, px)
+
+
+def load(folder: Path | str, spec: ClassifierSpec, device: str = "cpu") -> tuple[nn.Module, list[str]]:
+    """A trained network and the classes of its outputs, from the folder of `train_classifier`.
+
+    Weights of another architecture are a `FacetoryError`.
+    """
+    path = Path(folder) / "weights.safetensors"
+    about: dict[str, Any] = read_metadata(path)
+    with open_tensors(path, "pt") as handle:
+        tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    network = build(spec, len(about["classes"]), about["channels"], about["side"])
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise FacetoryError(
+            f"{path}: holds another network than {spec.id} ({error}). Train it again."
+        ) from error
+    return network.to(device).eval(), about["classes"]
+
+
+def counts(classes: int) -> dict[str, tuple[int, int]]:
+    """The number of parameters of every network, of the paper's size and small."""
+    import torch
+
+    found = {}
+    with torch.device("meta"):
+        for name in get_args(Network):
+            px = 64 if name == "cnn" else 112
+            paper, small = (
+                _build(ClassifierSpec(network=name, size=size, dataset="", px=px, steps=0), classes, 3, px)
+                for size in ("paper", "small")
+            )
+            found[name] = (parameters(paper), parameters(small))
+    return found
+
+
+def parameters(network: nn.Module) -> int:
+    """The number of a network's parameters."""
+    return sum(weight.numel() for weight in network.parameters())
