@@ -76,3 +76,50 @@ def fer2013(root: Path, rows: list[tuple[object, object, str]]) -> Path:
         lines.append(f"{emotion},{text},{usage}")
     (root / "fer2013.csv").write_text("\n".join(lines) + "\n")
     return root
+
+
+VOTED = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
+
+
+def fer2013plus(root: Path, rows: list[tuple[str, str, str]]) -> Path:
+    """fer2013.csv and fer2013new.csv with the given (usage, image name, votes with commas between)."""
+    fer2013(root, [(0, i % 256, usage) for i, (usage, _, _) in enumerate(rows)])
+    lines = [f"Usage,Image name,{VOTED}", *(",".join(row) for row in rows)]
+    (root / "fer2013new.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def affectnet_csv(root: Path, rows: dict[str, list[tuple[str, object]]]) -> Path:
+    """AffectNet's csv layout with the given (image, expression) of training and validation, and pictures."""
+    (root / "Manually_Annotated_Images").mkdir(parents=True, exist_ok=True)
+    columns = "face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
+    for table in ("training", "validation"):
+        lines = [f"subDirectory_filePath,{columns}"]
+        for number, (image, expression) in enumerate(rows.get(table, [])):
+            lines.append(f"{image},4,5,90,90,10.5;20.5;30.5;40.5,{expression},0.1,-0.2")
+            if not image.startswith(("..", "/")):
+                picture(root / "Manually_Annotated_Images" / image, number + 100 * len(table))
+        (root / f"{table}.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def affectnet_npy(root: Path, labels: dict[str, dict[int, object]]) -> Path:
+    """AffectNet's npy layout with the given labels by number of train_set and val_set, and pictures."""
+    for part in ("train_set", "val_set"):
+        (root / part / "images").mkdir(parents=True, exist_ok=True)
+        (root / part / "annotations").mkdir(exist_ok=True)
+        for number, label in labels.get(part, {}).items():
+            np.save(root / part / "annotations" / f"{number}_exp.npy", np.array(label))
+            np.save(root / part / "annotations" / f"{number}_val.npy", np.array("0.1"))
+            picture(root / part / "images" / f"{number}.jpg", number + 100 * len(part))
+    return root
+
+
+def sfew(root: Path, names: list[str]) -> Path:
+    """SFEW's class folders with the given pictures (``Train_Aligned_Faces/Happy/a.png``)."""
+    for part in ("Train", "Val"):
+        for label in ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"):
+            (root / f"{part}_Aligned_Faces" / label).mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        picture(root / name, number)
+    return root

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from drawn import rafdb
+from drawn import fer2013, rafdb
 from facetory.data import catalogue
 from facetory.pipeline.config import OwnFolder
 from facetory.pipeline.files import FacetoryError
@@ -20,7 +20,13 @@ def test_it_is_read_without_torch():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", ["rafdb_basic", "rafdb_compound", "sfew", "affectnet", "fer2013"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("rafdb_basic", "rafdb_compound", "sfew", "affectnet"),
+        *("fer2013", "fer2013plus", "fer2013plus_argmax"),
+    ],
+)
 def test_a_licensed_set_names_its_licence_and_place(name):
     entry = catalogue.entry(name)
     assert entry.licence and entry.citation and entry.url.startswith("http") and entry.place and entry.counts
@@ -50,9 +56,23 @@ def test_an_incomplete_copy_names_the_part_that_is_missing(tmp_path):
 
 
 def test_a_set_without_a_loader_says_so(tmp_path):
-    (tmp_path / "sfew" / "Train_Aligned_Faces").mkdir(parents=True)
-    (tmp_path / "sfew" / "Val_Aligned_Faces").mkdir()
-    assert catalogue.missing("sfew", tmp_path) == "sfew: this version has no loader for SFEW 2.0"
+    later = catalogue.entry("sfew").model_copy(update={"loader": None})
+    assert catalogue.placed(later, tmp_path) == "sfew: this version has no loader for SFEW 2.0"
+
+
+def test_a_file_that_can_be_downloaded_is_said_to_be(tmp_path):
+    assert "fer2013/fer2013.csv (account: https://www.kaggle" in catalogue.missing("fer2013plus", tmp_path)
+    fer2013(tmp_path / "fer2013", [(0, 1, "Training")])
+    expected = f"expected {tmp_path}/fer2013/fer2013new.csv (run: facetory data fetch fer2013plus)"
+    assert catalogue.missing("fer2013plus", tmp_path) == f"fer2013plus not placed: {expected}"
+
+
+def test_either_layout_of_affectnet_will_do(tmp_path):
+    for name in ("images", "annotations"):
+        for part in ("train_set", "val_set"):
+            assert "affectnet not placed" in catalogue.missing("affectnet", tmp_path)
+            (tmp_path / "affectnet" / part / name).mkdir(parents=True)
+    assert catalogue.missing("affectnet", tmp_path) is None
 
 
 def test_an_embedded_set_needs_its_package(tmp_path, monkeypatch):

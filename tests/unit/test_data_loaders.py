@@ -1,8 +1,5 @@
 """The loaders on small trees, and everything that can be wrong with a copy of a dataset."""
 
-import csv
-import json
-
 import numpy as np
 import pytest
 from drawn import fer2013, picture, rafdb
@@ -16,28 +13,11 @@ from facetory.pipeline.config import DatasetSpec
 from facetory.pipeline.files import FacetoryError
 from hypothesis import given
 from hypothesis import strategies as st
+from indexing import cut, indexed, ledger, manifest
 
 RAFDB = [f"train_{i:05d}.jpg {i % 7 + 1}" for i in range(14)] + [
     f"test_{i:04d}.jpg {i + 1}" for i in range(7)
 ]
-
-
-def indexed(entry, source, folder, **options):
-    index(catalogue.entry(entry), source, folder, **options)
-    return read_index(folder / "index.csv")
-
-
-def ledger(folder):
-    with (folder / "ledger.csv").open() as handle:
-        return list(csv.DictReader(handle))
-
-
-def manifest(folder):
-    return json.loads((folder / "manifest.json").read_text())
-
-
-def cut(path):
-    path.write_bytes(path.read_bytes()[:-40])
 
 
 class TestRafdb:

@@ -61,6 +61,32 @@ def index(
     make_index(request, data_root, folder, processes)
 
 
+@app.command()
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="Name from `facetory data list`.")],
+    data_root: Annotated[Path, typer.Option(help="Where datasets are placed.")] = Path("data"),
+) -> None:
+    """Download the files of a dataset that anyone may download, checked by their sha256.
+
+    The rest of a licensed set is yours to place; what is still missing is said.
+
+    Example: facetory data fetch fer2013plus --data-root data
+    """
+    from facetory.data import download
+    from facetory.data.catalogue import entry, placed, source_of
+
+    wanted = entry(dataset)
+    if not wanted.downloads:
+        why = placed(wanted, data_root) or f"{dataset} is usable as it is"
+        raise FacetoryError(f"{dataset} has no files to download: {why}.")
+    for name, file in wanted.downloads.items():
+        path = source_of(wanted, data_root) / name
+        new = download.fetch(file.url, file.sha256, path)
+        typer.echo(f"{path}: {'downloaded' if new else 'already there'}, sha256 as published")
+    reason = placed(wanted, data_root)
+    typer.echo(f"Not usable yet: {reason}" if reason else f"{dataset} is usable")
+
+
 @app.command("list")
 def list_datasets(
     data_root: Annotated[Path, typer.Option(help="Where datasets are placed.")] = Path("data"),

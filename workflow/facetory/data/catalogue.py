@@ -18,6 +18,15 @@ CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 LOADERS = Path(__file__).parent
 
 
+class Download(BaseModel):
+    """A file that anyone may download, pinned by its hash."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    sha256: str
+
+
 class Entry(BaseModel):
     """One dataset of catalogue.yaml, where the fields are explained."""
 
@@ -31,6 +40,7 @@ class Entry(BaseModel):
     citation: str = ""
     place: str = ""
     layout: tuple[str, ...] = ()
+    downloads: dict[str, Download] = {}
     counts: dict[Literal["train", "validation", "test"], int] = {}
     classes: Literal["basic", "compound", "none"]
     loader: str | None = None
@@ -98,7 +108,7 @@ def placed(dataset: Entry, data_root: Path | str) -> str | None:
     for item in dataset.layout:
         if not any((source / choice.strip()).exists() for choice in item.split("|")):
             expected = " or ".join(str(source / choice.strip()) for choice in item.split("|"))
-            return f"{dataset.name} not placed: expected {expected} ({_how_to_get(dataset)})"
+            return f"{dataset.name} not placed: expected {expected} ({_how_to_get(dataset, item)})"
     return None
 
 
@@ -116,7 +126,9 @@ def _has_loader(name: str) -> bool:
     return LOADERS.joinpath(*name.split(".")).with_suffix(".py").is_file()
 
 
-def _how_to_get(dataset: Entry) -> str:
+def _how_to_get(dataset: Entry, item: str) -> str:
+    if item in dataset.downloads:
+        return f"run: facetory data fetch {dataset.name}"
     if dataset.access == "own":
         return "a folder per class, optionally below train/, validation/ and test/"
     return f"{dataset.access}: {dataset.url}; licence: {dataset.licence}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +30,30 @@ def read(entry: Entry, source: Path, folder: Path, choose: Choose) -> Listing:
     line; a file with another hash than the published one is noted in the ledger.
     """
     path = source / FILE
-    chosen = choose([_found(path, line, row, folder) for line, row in _rows(path)])
-    wanted = {item.row: Path(item.sample.image) for item in chosen}
-    for line, row in _rows(path):
+    chosen = choose([_found(path, line, row, folder) for line, row in rows(path)])
+    write_pictures(path, {item.row: Path(item.sample.image) for item in chosen})
+    odd = other_hash(path)
+    return Listing(chosen, entry.class_names, odd, [path], {"md5_as_published": not odd})
+
+
+def rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of fer2013.csv with their line numbers."""
+    return read_csv(path, ("emotion", "pixels", "Usage"))
+
+
+def write_pictures(path: Path, wanted: Mapping[int | str, Path]) -> None:
+    """Write the pixels of the wanted lines of fer2013.csv as RGB PNG files."""
+    for line, row in rows(path):
         if line in wanted:
             with written_aside(wanted[line], durable=False) as aside:
                 Image.fromarray(_pixels(path, line, row["pixels"])).convert("RGB").save(aside, format="PNG")
+
+
+def other_hash(path: Path) -> list[Odd]:
+    """A ledger row when fer2013.csv is not the published file."""
     with path.open("rb") as handle:
         md5 = hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    odd = [] if md5 == MD5 else [Odd("", FILE, f"md5 {md5}, published {MD5}", "kept")]
-    return Listing(chosen, entry.class_names, odd, [path], {"md5": md5, "md5_as_published": md5 == MD5})
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    return read_csv(path, ("emotion", "pixels", "Usage"))
+    return [] if md5 == MD5 else [Odd("", FILE, f"md5 {md5}, published {MD5}", "kept")]
 
 
 def _found(path: Path, line: int, row: dict[str, str], folder: Path) -> Found:

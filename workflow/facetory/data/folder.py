@@ -44,7 +44,7 @@ def read(entry: Entry, source: Path, folder: Path, choose: Choose) -> Listing:
         label = labels.class_of(
             place.parts[depth], entry.labels, str(source / Path(*place.parts[: depth + 1]))
         )
-        sample = Sample(_sample_id(str(place)), split, label, "", str(path.absolute()))
+        sample = Sample(sample_id(str(place)), split, label, "", str(path.absolute()))
         found.append(Found(sample, str(place)))
     _check_names(found, entry.name)
     if not found:
@@ -83,7 +83,7 @@ def _no_sample(place: Path, depth: int) -> str | None:
     return None
 
 
-def _sample_id(name: str) -> str:
+def sample_id(name: str) -> str:
     """The path without its suffix as an id; a short hash is added where letters had to be replaced."""
     stem = str(Path(name).with_suffix(""))
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", stem.replace("/", "-"))

@@ -15,7 +15,7 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
-from facetory.data.anny import portrait
+from facetory.data.anny import grey, portrait
 from facetory.data.index import SPLITS, Sample, counts, write_index
 from facetory.data.labels import BASIC, COMPOUND
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_json, written_aside
@@ -28,6 +28,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "anny_compound": COMPOUND,
     "anny_wild": BASIC,
     "anny_large": BASIC,
+    "anny_grey": BASIC,
     "anny_pretrain": (),
 }
 """The classes of each dataset in canonical order; `anny_pretrain` has no labels."""
@@ -39,11 +40,14 @@ SIZES: dict[str, dict[str, dict[str, int]]] = {
     "anny_compound": {"people": {"train": 60, "test": 30}, "images": {"train": 2, "test": 1}},
     "anny_wild": {"people": {"train": 80, "test": 40}, "images": {"train": 2, "test": 1}},
     "anny_large": {"people": {"train": 300, "test": 60}, "images": {"train": 2, "test": 1}},
+    "anny_grey": {"people": {"train": 80, "test": 40}, "images": {"train": 2, "test": 1}},
     "anny_pretrain": {"people": {"train": 4000}, "images": {"train": 4}},
 }
 """Sizes where a scale names none."""
 AFFECTNET = (14090, 6378, 3803, 134415, 25459, 24882, 74874)
 """AffectNet's training images of each basic class: the imbalance of `anny_large`'s training split."""
+GREY = ("anny_grey",)
+"""Datasets whose images are stored as FER2013 stores its own (`grey.tight`)."""
 PIXELS = 160
 LICENCE = "CC0-1.0: renders of MakeHuman's data and Face Units (CC0), by way of anny (Apache-2.0)"
 
@@ -85,9 +89,9 @@ def render(
 ) -> None:
     """Render a dataset into ``folder``: `images/`, `index.csv` with captions, `ledger.csv`, `manifest.json`.
 
-    ``sizes`` as in `plan`; images are ``pixels`` wide and high.  A render that was killed continues: images
-    that are whole and were made with the same seed, size and code stay.  The number of processes changes no
-    image.  Raises `FacetoryError` when a process dies.
+    ``sizes`` as in `plan`; images are drawn ``pixels`` wide and high, and `GREY` sets store them smaller.  A
+    render that was killed continues: images that are whole and were made with the same seed, size and code
+    stay.  The number of processes changes no image.  Raises `FacetoryError` when a process dies.
     """
     folder = Path(folder)
     samples = plan(dataset, sizes, seed)
@@ -97,6 +101,8 @@ def render(
         "code": code_of("data.anny.portrait", "data.anny.window"),
         "packages": {name: importlib.metadata.version(name) for name in ("anny", "pyvista", "vtk")},
     }
+    if dataset in GREY:
+        settings["grey"] = code_of("data.anny.grey")
     spec = {"dataset": dataset, "sizes": dict(sizes or SIZES[dataset]), **settings}
     with manifest(folder / "manifest.json", "render", spec, ["data.anny.dataset"], seed=seed) as record:
         kept = folder / "images" / "settings.json"
@@ -191,7 +197,8 @@ def _render_chunk(dataset: str, samples: list[Sample], folder: Path, seed: int, 
 
     for sample, image in portrait.images(dataset, samples, seed, pixels):
         with written_aside(folder / sample.image, durable=False) as aside:
-            Image.fromarray(image).save(aside, format="PNG", compress_level=4)
+            stored = grey.tight(image) if dataset in GREY else image
+            Image.fromarray(stored).save(aside, format="PNG", compress_level=4)
 
 
 def _die_with_parent() -> None:
