@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from facetory.diffusion.latents import require_mirror_images
 from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata
 from facetory.pipeline.spec import BackboneSpec
 
 
 class Latents(NamedTuple):
-    """One split's cached latents: posterior mean and log-variance, float16 (n, 2, C, h, w).
+    """One split's cached latents: posterior mean and log-variance, float16 (n, V, C, h, w).
 
-    Axis 1 holds the image and its mirror image; labels (n,) int64 index ``classes``.
+    Axis 1 holds the image and, of clean ones, its mirror image; labels (n,) int64 index ``classes``.
     """
 
     mean: np.ndarray
@@ -29,11 +30,16 @@ class Latents(NamedTuple):
     dataset: str
 
 
-def read_latents(path: Path | str) -> Latents:
-    """Read a latents file; a missing or truncated one is a `FacetoryError`."""
+def read_latents(path: Path | str, training: bool = False) -> Latents:
+    """Read a latents file; a missing or truncated one is a `FacetoryError`.
+
+    So is, for ``training``, one without the mirror images.
+    """
     about = read_metadata(path)
     with open_tensors(path) as handle:
         tensors = [handle.get_tensor(name) for name in ("mean", "logvar", "labels")]
+    if training:
+        require_mirror_images(tensors[0], path)
     keys = ("sample_ids", "persons", "classes", "scaling_factor", "dataset")
     return Latents(*tensors, *(about[key] for key in keys))
 
