@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from facetory.data.anny import dataset, expressions, people, portrait, scene
+from facetory.data.anny import dataset, expressions, grey, people, portrait, scene
 from facetory.data.index import Sample, read_index
 from facetory.data.labels import BASIC, COMPOUND
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
@@ -145,6 +145,28 @@ def test_only_the_wild_set_covers_faces():
     assert set(covers) == {"", "glasses", "scarf", "paper"}
     easy = samples("anny_basic", {"people": {"train": 30}, "images": 1})
     assert {portrait.describe("anny_basic", s, 0)[2]["cover"] for s in easy} == {""}
+
+
+def test_a_grey_face_is_the_middle_of_its_render_in_fer2013s_size():
+    image = np.zeros((160, 160, 3), dtype=np.uint8)
+    image[25:145, 20:140] = (200, 100, 50)
+    assert grey.tight(image).shape == (48, 48, 3)
+    assert np.unique(grey.tight(image)).tolist() == [round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)]
+    image[25:85, 20:140] = 0
+    assert (grey.tight(image)[:24] == 0).all() and (grey.tight(image)[24:] > 0).all()
+
+
+@pytest.mark.parametrize(("name", "px", "colours"), [("anny_grey", 48, 1), ("anny_basic", 160, 3)])
+def test_only_the_grey_set_is_stored_small_and_grey(tmp_path, monkeypatch, name, px, colours):
+    from PIL import Image
+
+    drawn = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
+    sample = samples(name)[0]
+    monkeypatch.setattr(portrait, "images", lambda *arguments: iter([(sample, drawn)]))
+    dataset._render_chunk(name, [sample], tmp_path, 0, 160)
+    stored = np.asarray(Image.open(tmp_path / sample.image))
+    assert stored.shape == (px, px, 3)
+    assert len(np.unique(stored.reshape(-1, 3).T, axis=0)) == colours
 
 
 def test_a_person_is_the_same_in_every_image_and_unlike_others():
