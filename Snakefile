@@ -10,6 +10,12 @@ configfile: "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+
+
+onstart:
+    warm.start()
+
+
 include: "workflow/rules/data.smk"
 include: "workflow/rules/faces.smk"
 include: "workflow/rules/latents.smk"

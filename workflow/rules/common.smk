@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from facetory.cli import warm
 from facetory.cli.study import load_study
 from facetory.data.catalogue import entry, stage_modules
 from facetory.faces.corrupt import NAMES as CORRUPTIONS
