@@ -146,6 +146,46 @@ def test_a_run_away_loss_stops(tmp_path):
         run(tmp_path, schedule, Regression(scale=1.2))
 
 
+def test_a_diverging_run_leaves_its_curve_to_the_end(tmp_path):
+    """The last line holds the steps since the one before, without the numbers that are not finite."""
+    with pytest.raises(TrainingDiverged) as raised:
+        run(tmp_path, SHORT, Regression(spoil_at=7))
+    *_, before, last = lines(tmp_path)
+    assert (before["step"], last["step"]) == (6, 8)
+    assert last.keys() == {"step", "largest", "rows"} and raised.value.last == last
+    with pytest.raises(TrainingDiverged):
+        run(tmp_path, SHORT, Regression(spoil_at=7))
+    assert [line["step"] for line in lines(tmp_path)] == [3, 6, 8]
+
+
+def test_a_rise_within_the_first_steps_is_seen(tmp_path):
+    """The level at the start is that of ten steps: of fifty, a fast divergence would be the greater part."""
+    schedule = Schedule(steps=80, batch_size=8, lr=0.0, divergence_factor=5)
+
+    class Fast(Regression):
+        def loss(self, positions, step):
+            loss, numbers = super().loss(positions, step)
+            return loss * min(1 + step, 30), numbers
+
+    with pytest.raises(TrainingDiverged, match="more than 5 times"):
+        run(tmp_path, schedule, Fast())
+
+
+def test_statistics_of_batch_normalisation_are_resumed(tmp_path):
+    class Normalised(Regression):
+        def __init__(self):
+            super().__init__()
+            self.network.insert(1, torch.nn.BatchNorm1d(32))
+
+    whole = run(tmp_path, SHORT, Normalised())
+    checkpoints.found(tmp_path / "checkpoints")[-1].unlink()
+    resumed = run(tmp_path, SHORT, Normalised())
+    assert [step for step, _ in resumed.seen] == [8, 9, 10, 11]
+    first, second = whole.network.state_dict(), resumed.network.state_dict()
+    assert first["1.num_batches_tracked"] == 12
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_a_loss_without_gradient_is_gradient_zero(tmp_path):
     """A hinge with no active sample: the weights decay and keep their momentum, nothing breaks."""
 

@@ -6,6 +6,8 @@ undisturbed run, bit for bit on the CPU: batches, draws and learning rates are f
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +20,7 @@ from facetory.training.schedule import Schedule, batch_positions, learning_rate_
 from facetory.training.state import State
 from facetory.training.watch import TrainingDiverged, Watch
 
-__all__ = ["Schedule", "Task", "TrainingDiverged", "named_weights", "train"]
+__all__ = ["Schedule", "Task", "TrainingDiverged", "named_buffers", "named_weights", "train"]
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +34,10 @@ class Task(Protocol):
     """Number of training samples."""
 
     def modules(self) -> dict[str, nn.Module]:
-        """Modules by name, already on the device; their parameters that require gradients are trained."""
+        """Modules by name, already on the device; their parameters that require gradients are trained.
+
+        Checkpoints hold those and the modules' buffers.
+        """
         ...
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -66,7 +71,8 @@ def train(
 
     ``folder`` receives progress.jsonl (and tensorboard/), ``checkpoints`` the checkpoints, which are bound to
     ``key``, the hash of the spec.  Returns {"steps", "seconds", "samples", "resumed_from", "last"}: ``last``
-    is the last line of progress.  Raises `TrainingDiverged` on a non-finite or run-away loss.
+    is the last line of progress.  A non-finite or run-away loss leaves a last line and raises
+    `TrainingDiverged`.
     """
     import torch
 
@@ -77,9 +83,9 @@ def train(
         torch.set_num_threads(schedule.threads)
     accelerator = _accelerator(schedule, device)
     modules = task.modules()
-    weights = named_weights(modules)
+    weights, buffers = named_weights(modules), named_buffers(modules)
     optimizer, inner = _optimizer(task, schedule, accelerator)
-    state = State(weights, inner, Watch(schedule), bool(schedule.ema), accelerator.scaler)
+    state = State(weights, buffers, inner, Watch(schedule), bool(schedule.ema), accelerator.scaler)
     start = step = state.restore(checkpoints, key, name)
     progress.truncate(log, start)
     for weight in weights.values():
@@ -90,6 +96,7 @@ def train(
     with (
         progress.shown(name, start, schedule.steps) as show,
         progress.board(folder / "tensorboard" if tensorboard else None, start) as write,
+        _divergence_logged(log),
     ):
         ended = step >= schedule.steps or time_is_up(schedule, state.seconds)
         while not ended:
@@ -148,6 +155,24 @@ def named_weights(modules: dict[str, nn.Module]) -> dict[str, nn.Parameter]:
                 seen.add(id(weight))
                 found[f"{module_name}.{name}"] = weight
     return found
+
+
+def named_buffers(modules: dict[str, nn.Module]) -> dict[str, Tensor]:
+    """What modules change by themselves, such as the statistics of batch normalisation: "module.buffer"."""
+    return {
+        f"{module_name}.{name}": buffer
+        for module_name, module in modules.items()
+        for name, buffer in module.named_buffers()
+    }
+
+
+@contextmanager
+def _divergence_logged(log: Path) -> Iterator[None]:
+    try:
+        yield
+    except TrainingDiverged as error:
+        progress.append(log, error.last)
+        raise
 
 
 def _accelerator(schedule: Schedule, device: str | None) -> Any:

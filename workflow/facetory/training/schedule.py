@@ -21,7 +21,7 @@ class Schedule:
     linearly over ``warmup`` steps, then stays ("constant") or falls to zero ("cosine").  ``ema`` is the decay
     of the weights' running mean (0: none), which replaces the weights at the end.  Training diverges when the
     running mean of |``watched``| ("loss" or a reported number) exceeds ``divergence_factor`` times its mean
-    over the first 50 steps.  ``minutes`` ends training (and the cosine) early; it makes results depend on the
+    over the first 10 steps.  ``minutes`` ends training (and the cosine) early; it makes results depend on the
     machine, so it is for pretraining alone.  ``threads`` is torch's (0: as it is).
     """
 

@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 
 
 class State:
-    """Weights, optimiser, running mean of the weights, watch, gradient scaler, last log line, seconds."""
+    """Weights, buffers, optimiser, running mean of the weights, watch, scaler, last line, seconds."""
 
     def __init__(
-        self, weights: dict[str, nn.Parameter], optimizer: AdamW, watch: Watch, with_ema: bool, scaler: Any
+        self,
+        weights: dict[str, nn.Parameter],
+        buffers: dict[str, Tensor],
+        optimizer: AdamW,
+        watch: Watch,
+        with_ema: bool,
+        scaler: Any,
     ) -> None:
-        self.weights, self.optimizer, self.watch, self.scaler = weights, optimizer, watch, scaler
+        self.weights, self.buffers = weights, buffers
+        self.optimizer, self.watch, self.scaler = optimizer, watch, scaler
         self.ema = {name: weight.detach().clone() for name, weight in weights.items()} if with_ema else {}
         self.last: dict[str, Any] = {}
         self.seconds = 0.0
@@ -47,9 +54,10 @@ class State:
             self.weights[name].data.copy_(mean)
 
     def save(self, folder: Path, key: str, step: int) -> None:
-        """Write a checkpoint: weights/…, ema/… and the optimiser's exp_avg/… by name, the rest as JSON."""
+        """Write a checkpoint: weights/…, buffers/…, ema/… and the optimiser's exp_avg/… by name; JSON."""
         self.watch.look()
         tensors: dict[str, Tensor] = {f"weights/{name}": weight for name, weight in self.weights.items()}
+        tensors |= {f"buffers/{name}": buffer for name, buffer in self.buffers.items()}
         tensors |= {f"ema/{name}": mean for name, mean in self.ema.items()}
         for name, weight in self.weights.items():
             tensors |= {f"{slot}/{name}": value for slot, value in self.optimizer.state[weight].items()}
@@ -73,8 +81,8 @@ class State:
             return 0
         step, tensors, position = saved
         for full_name, tensor in tensors.items():
-            slot, _, weight_name = full_name.partition("/")
-            self._put(slot, self.weights[weight_name], weight_name, tensor)
+            slot, _, weight_or_buffer = full_name.partition("/")
+            self._put(slot, weight_or_buffer, tensor)
         self.watch.restore(position["watch"])
         self.seconds, self.last = position["seconds"], position["last"]
         if self.scaler is not None:
@@ -82,14 +90,16 @@ class State:
         say(f"going on from step {step}")
         return step
 
-    def _put(self, slot: str, weight: nn.Parameter, name: str, tensor: Tensor) -> None:
+    def _put(self, slot: str, name: str, tensor: Tensor) -> None:
         import torch
 
         if slot == "weights":
-            weight.data.copy_(tensor)
+            self.weights[name].data.copy_(tensor)
+        elif slot == "buffers":
+            self.buffers[name].copy_(tensor)
         elif slot == "ema":
             self.ema[name].copy_(tensor)
-        elif tensor.ndim:
-            self.optimizer.state[weight][slot] = torch.empty_like(weight).copy_(tensor)
         else:
-            self.optimizer.state[weight][slot] = tensor.to(weight.device)
+            weight = self.weights[name]
+            like_weight = torch.empty_like(weight).copy_(tensor) if tensor.ndim else tensor.to(weight.device)
+            self.optimizer.state[weight][slot] = like_weight

@@ -11,11 +11,19 @@ from facetory.training.schedule import Schedule
 if TYPE_CHECKING:
     from torch import Tensor
 
-WATCHED_STEPS = 50
+WATCHED_STEPS = 10
+"""How many steps make the level at the start; more would take in what a fast divergence already raised."""
 
 
 class TrainingDiverged(FacetoryError):
-    """The loss left the finite numbers, or its level at the start, for good."""
+    """The loss left the finite numbers, or its level at the start, for good.
+
+    ``last`` is the line of progress.jsonl up to that step: its finite numbers.
+    """
+
+    def __init__(self, message: str, last: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.last = last
 
 
 class Watch:
@@ -50,7 +58,8 @@ class Watch:
             raise TrainingDiverged(
                 f"training diverged at step {step}: the loss is {loss}. Lower the learning rate "
                 f"(lr={self.schedule.lr:g}) or the weight of the negative terms, or train in a wider "
-                f"precision (this was {self.schedule.precision!r})."
+                f"precision (this was {self.schedule.precision!r}).",
+                self._line(step),
             )
         value = abs(numbers[self.schedule.watched])
         if len(self.start) < WATCHED_STEPS:
@@ -64,16 +73,19 @@ class Watch:
                 f"training diverged at step {step}: |{self.schedule.watched}| runs at {self.running:.4g}, "
                 f"more than {self.schedule.divergence_factor:g} times its level at the start ({level:.4g}). "
                 f"Lower the learning rate (lr={self.schedule.lr:g}) or the weight of the negative terms, or "
-                "raise divergence_factor if this is meant."
+                "raise divergence_factor if this is meant.",
+                self._line(step),
             )
 
     def means(self) -> dict[str, float]:
         """The mean of each number over the window, which starts anew; looks at what is pending first."""
         self.look()
-        keys = {key: None for numbers in self.window for key in numbers}
-        columns = {key: [n[key] for n in self.window if key in n] for key in keys}
-        self.window = []
-        return {key: sum(column) / len(column) for key, column in columns.items()}
+        window, self.window = self.window, []
+        return _means(window)
+
+    def _line(self, step: int) -> dict[str, Any]:
+        means = _means(self.window)
+        return {"step": step + 1} | {key: mean for key, mean in means.items() if math.isfinite(mean)}
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON."""
@@ -82,6 +94,12 @@ class Watch:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up the state of a checkpoint."""
         self.window, self.start, self.running = state["window"], state["start"], state["running"]
+
+
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    keys = {key: None for row in rows for key in row}
+    columns = {key: [row[key] for row in rows if key in row] for key in keys}
+    return {key: sum(column) / len(column) for key, column in columns.items()}
 
 
 def _read(rows: list[dict[str, float | Tensor]]) -> list[dict[str, float]]:
