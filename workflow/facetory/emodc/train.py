@@ -10,16 +10,18 @@ import numpy as np
 from facetory.diffusion.latents import sample_posterior
 from facetory.diffusion.schedule import alphas_cumprod
 from facetory.emodc.errors import noise_prediction_errors, share_text
-from facetory.emodc.inputs import fingerprint, read_backbone, read_latents, read_text, unet_files
+from facetory.emodc.inputs import read_backbone, read_latents, read_text, unet_files
 from facetory.emodc.losses import MARGIN_LOSSES, objective, prompts_needed
 from facetory.emodc.spec import EmoDCTrainSpec
 from facetory.pipeline.files import sha256_of
+from facetory.pipeline.fingerprint import fingerprint
 from facetory.pipeline.provenance import manifest
 from facetory.pipeline.randomness import normal, sample_keys, stream_key, uniform
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from facetory.emodc.active_set import Measure
     from facetory.training.loop import Schedule
 
 ABBREVIATIONS = {"positive": "d_p", "negative": "d_n"}
@@ -120,6 +122,7 @@ class EmoDCTask:
 
         from facetory.diffusion import lora
         from facetory.diffusion.backbone import load_unet
+        from facetory.emodc.active_set import ActiveSet
 
         self.spec, self.device = spec, torch.device(device)
         self.latents = read_latents(latents)
@@ -131,10 +134,11 @@ class EmoDCTask:
         self.unet = share_text(load_unet(snapshot, device))
         lora.inject(self.unet, spec.lora_rank, spec.lora_alpha, spec.lora_targets, spec.seed)
         self.roles = prompts_needed(spec.loss, spec.non_negative_prompt)
+        self.active_set = ActiveSet(spec.active_set, self.device)
 
     def modules(self) -> dict[str, nn.Module]:
-        """The UNet; only its adapter requires gradients."""
-        return {"unet": self.unet}
+        """The UNet, of which only the adapter requires gradients, and the state of active-set training."""
+        return {"unet": self.unet, "active_set": self.active_set}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The adapter's parameters, all with the schedule's rate and decay."""
@@ -144,28 +148,48 @@ class EmoDCTask:
 
     def loss(self, positions: np.ndarray, step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
         """Mean objective over the samples at ``positions``; d_p, d_n, d_nn and the active fraction."""
+        from facetory.emodc.active_set import loss_of_active
+
+        measure = self._measure(positions, step)
+        hinge = self.spec.loss in MARGIN_LOSSES
+        if hinge and self.active_set.decide(step):
+            errors, losses, loss = loss_of_active(measure)
+        else:
+            errors, losses = measure(slice(None))
+            loss = losses.mean()
+        numbers: dict[str, float | Tensor] = {
+            ABBREVIATIONS.get(role, "d_nn"): d.detach().mean() for role, d in errors.items()
+        }
+        if hinge:
+            active = losses.detach() > 0
+            self.active_set.note(active)
+            numbers["active_fraction"] = active.float().mean()
+        return loss, numbers
+
+    def _measure(self, positions: np.ndarray, step: int) -> Measure:
+        """From rows of the batch to their errors by prompt and their losses."""
         import torch
 
-        noise = self._normal("noise", positions, step)
+        latents, noise = self._latents(positions, step), self._normal("noise", positions, step)
         timesteps = (self._uniform("timestep", positions, step) * len(self.alpha_bars)).astype(np.int64)
-        errors = noise_prediction_errors(
-            self.unet,
-            self._latents(positions, step),
-            noise,
-            torch.from_numpy(timesteps).to(self.device),
-            self.tokens,
-            self.alpha_bars,
-            self.prediction_type,
-            torch.from_numpy(self._prompts(positions, step)).to(self.device),
-        )
-        by_role = dict(zip(self.roles, errors.unbind(1), strict=True))
-        losses = objective(self.spec, by_role)
-        numbers: dict[str, float | Tensor] = {
-            ABBREVIATIONS.get(role, "d_nn"): d.detach().mean() for role, d in by_role.items()
-        }
-        if self.spec.loss in MARGIN_LOSSES:
-            numbers["active_fraction"] = (losses.detach() > 0).float().mean()
-        return losses.mean(), numbers
+        timestep = torch.from_numpy(timesteps).to(self.device)
+        prompts = torch.from_numpy(self._prompts(positions, step)).to(self.device)
+
+        def measure(rows: slice | Tensor) -> tuple[dict[str, Tensor], Tensor]:
+            errors = noise_prediction_errors(
+                self.unet,
+                latents[rows],
+                noise[rows],
+                timestep[rows],
+                self.tokens,
+                self.alpha_bars,
+                self.prediction_type,
+                prompts[rows],
+            )
+            by_role = dict(zip(self.roles, errors.unbind(1), strict=True))
+            return by_role, objective(self.spec, by_role)
+
+        return measure
 
     def validate(self, step: int) -> dict[str, float]:
         """Nothing: the paper holds no samples back, and evaluation is a stage of its own."""
