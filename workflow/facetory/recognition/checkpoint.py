@@ -59,7 +59,7 @@ def load(network: nn.Module, name: str, path: Path | str) -> dict[str, Any]:
 
 
 def expected_shapes(network: nn.Module, listed: Mapping[str, Any], name: str) -> dict[str, tuple[int, ...]]:
-    """Shape of every tensor that the file must hold: the listed ones, with the network's number of classes."""
+    """Shapes that the file must hold: the listed ones, with the network's number of classes."""
     own = shapes(network.state_dict())
     listed_weights = {key: tuple(shape) for key, shape in listed["weights"].items()}
     heads = {key: own[key] for key in listed["head"] if key in own}

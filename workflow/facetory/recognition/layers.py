@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 if TYPE_CHECKING:
@@ -24,6 +25,14 @@ def head(width: int, classes: int) -> nn.Sequential:
     return nn.Sequential(OrderedDict(linear=nn.Linear(width, classes)))
 
 
+def attention(
+    queries: Tensor, keys: Tensor, values: Tensor, heads: int, bias: Tensor | None = None
+) -> Tensor:
+    """Multi-head attention of tokens (batch, n, width); ``bias`` (heads, n, n) is added to the scores."""
+    q, k, v = (tokens.unflatten(-1, (heads, -1)).transpose(1, 2) for tokens in (queries, keys, values))
+    return F.scaled_dot_product_attention(q, k, v, bias).transpose(1, 2).flatten(2)
+
+
 class Gate(nn.Module):
     """Features (batch, width) times a squeeze-and-excitation gate of their own."""
 
@@ -38,7 +47,7 @@ class Gate(nn.Module):
 
 
 class DropPath(nn.Module):
-    """Stochastic depth: in training, drops a residual branch for a ``rate`` of samples and scales the rest."""
+    """Stochastic depth: in training, drops a branch for a ``rate`` of the samples and scales the rest."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
