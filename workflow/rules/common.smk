@@ -34,7 +34,15 @@ CONFIG = json.dumps(
 TABLES = [name for name in STUDY.plans if "_fig" not in name]
 FIGURES = [name for name in STUDY.plans if "_fig" in name or "_ablation_" in name]
 PROBED = {spec.dataset: spec for spec in STUDY.runs.values()}
-TRAINED = {"runs": STUDY.runs, "classifiers": STUDY.classifiers}
+KINDS = (
+    "run",
+    "evaluation",
+    "classifier",
+    "classification",
+    "generation",
+    "timing",
+    "race",
+)
 
 
 def one_of(names):
@@ -55,6 +63,8 @@ wildcard_constraints:
     evaluation=one_of(STUDY.evaluations),
     classification=one_of(STUDY.classifications),
     generation="[A-Za-z0-9_.-]+",
+    timing="[A-Za-z0-9_.-]+",
+    race="[A-Za-z0-9_.-]+",
     table="|".join(TABLES),
     figure="|".join(FIGURES),
 
@@ -79,42 +89,20 @@ def backbone_spec(wildcards):
     return STUDY.backbones[wildcards.backbone].canonical()
 
 
-def run_spec(wildcards):
-    """Canonical request for a training run."""
-    return STUDY.runs[wildcards.run].canonical()
-
-
-def evaluation_spec(wildcards):
-    """Canonical request for an evaluation."""
-    return STUDY.evaluations[wildcards.evaluation].canonical()
-
-
-def classifier_spec(wildcards):
-    """Canonical request for a discriminative classifier."""
-    return STUDY.classifiers[wildcards.classifier].canonical()
-
-
-def classification_spec(wildcards):
-    """Canonical request for the evaluation of a discriminative classifier."""
-    return STUDY.classifications[wildcards.classification].canonical()
-
-
-def generation_spec(wildcards):
-    """Canonical request for faces drawn by a run."""
-    return STUDY.generations[wildcards.generation].canonical()
-
-
 def plan_digest(wildcards):
     """Hash of a table's or figure's plan: its cells, their requests and reasons."""
     return STUDY.plans[wildcards.get("table") or wildcards.figure].digest
 
 
 def asked(wildcards):
-    """The spec of the run, evaluation, classifier, classification or generation that a job makes."""
-    for kind in ("run", "evaluation", "classifier", "classification", "generation"):
-        if kind in wildcards.keys():
-            return getattr(STUDY, f"{kind}s")[wildcards[kind]]
-    raise KeyError(f"no spec for {dict(wildcards)}")
+    """The spec of the run, evaluation, classifier or other kind of thing that a job makes."""
+    kind = next(kind for kind in KINDS if kind in wildcards.keys())
+    return getattr(STUDY, f"{kind}s")[wildcards[kind]]
+
+
+def asked_spec(wildcards):
+    """Canonical request for the same."""
+    return asked(wildcards).canonical()
 
 
 def gpus(wildcards):
@@ -230,6 +218,27 @@ def generation_inputs(wildcards):
     spec, root = STUDY.generations[wildcards.generation], f"results/{wildcards.scale}"
     run = {"run": f"{root}/runs/{spec.train.id}/manifest.json"}
     return {**run, **text_and_backbone(spec, root)}
+
+
+def timing_inputs(wildcards):
+    """The run and the classifiers that are timed, faces for them, prompts and backbone."""
+    spec, root = STUDY.timings[wildcards.timing], f"results/{wildcards.scale}"
+    return {
+        "run": f"{root}/runs/{spec.train.id}/manifest.json",
+        "classifiers": [
+            f"{root}/classifiers/{c.id}/manifest.json" for c in spec.classifiers
+        ],
+        "faces": f"{root}/faces/{spec.dataset}/ledger.csv",
+        "text": f"{root}/text/{spec.train.backbone}/{spec.dataset}.safetensors",
+        "backbone": f"{root}/backbones/{spec.train.backbone}/manifest.json",
+    }
+
+
+def classifier_arguments(wildcards, input):
+    """The folders of the classifiers that are timed, for the command line."""
+    return " ".join(
+        f"--classifier {Path(path).parent}" for path in input.get("classifiers", [])
+    )
 
 
 def run_argument(wildcards, input):

@@ -13,7 +13,7 @@ rule train_emodc:
     resources:
         gpu=gpus,
     params:
-        spec=run_spec,
+        spec=asked_spec,
         code=code_of("emodc.train"),
         folder="results/{scale}/runs/{run}",
         checkpoints="results/{scale}/checkpoints/{run}",
@@ -37,7 +37,7 @@ rule evaluate_emodc:
     resources:
         gpu=gpus,
     params:
-        spec=evaluation_spec,
+        spec=asked_spec,
         code=code_of("emodc.evaluate"),
         folder="results/{scale}/evaluations/{evaluation}",
         run=run_argument,
@@ -61,10 +61,34 @@ rule generate_emodc:
     resources:
         gpu=gpus,
     params:
-        spec=generation_spec,
+        spec=asked_spec,
         code=code_of("emodc.generate"),
         folder="results/{scale}/generations/{generation}",
         run=run_argument,
     shell:
         "facetory emodc generate --spec {params.spec:q} {params.run} --text {input.text:q} "
         "--backbone {input.backbone:q} --folder {params.folder:q} > {log:q} 2>&1"
+
+
+rule time_emodc:
+    """Time EmoDC and the comparators, alone on the machine (EmoDC, Table IX)."""
+    input:
+        unpack(timing_inputs),
+    output:
+        timing="results/{scale}/timings/{timing}/timing.json",
+    log:
+        "results/{scale}/logs/timings/{timing}.log",
+    conda:
+        "../../envs/facetory.yaml"
+    threads: workflow.cores
+    resources:
+        gpu=gpus,
+    params:
+        spec=asked_spec,
+        code=code_of("emodc.timing"),
+        folder="results/{scale}/timings/{timing}",
+        run=run_argument,
+        classifiers=classifier_arguments,
+    shell:
+        "facetory emodc time --spec {params.spec:q} {params.run} {params.classifiers} --faces {input.faces:q} "
+        "--text {input.text:q} --backbone {input.backbone:q} --folder {params.folder:q} > {log:q} 2>&1"

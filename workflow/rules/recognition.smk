@@ -13,7 +13,7 @@ rule train_classifier:
     resources:
         gpu=gpus,
     params:
-        spec=classifier_spec,
+        spec=asked_spec,
         code=code_of("recognition.train"),
         folder="results/{scale}/classifiers/{classifier}",
         checkpoints="results/{scale}/checkpoints/{classifier}",
@@ -38,7 +38,7 @@ rule evaluate_classifier:
     resources:
         gpu=gpus,
     params:
-        spec=classification_spec,
+        spec=asked_spec,
         code=code_of("recognition.evaluate"),
         folder="results/{scale}/evaluations/{classification}",
         view=view_argument,

@@ -48,7 +48,7 @@ rule make_figure:
         "../../envs/facetory.yaml"
     params:
         plan=plan_digest,
-        code=code_of("emodc.cells", "emodc.figures"),
+        code=code_of("emodc.draw"),
         config=CONFIG,
         root="results/{scale}",
     shell:

@@ -33,7 +33,7 @@ def make(name: Name, root: Root, settings: SettingsText = "{}") -> None:
 @app.command()
 def figure(name: Name, root: Root, settings: SettingsText = "{}") -> None:
     """Draw a figure or an ablation as .pdf and .png, with its data and cells, into ROOT/figures."""
-    from facetory.emodc.figures import draw
+    from facetory.emodc.draw import draw
 
     draw(_plan(name, settings), root, root / "figures")
 

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from facetory.emodc import correlations
 from facetory.emodc.decisions import correct, predictions
+from facetory.emodc.elsewhere import ELSEWHERE, Measured, elsewhere
 from facetory.emodc.protocol import comparator_protocol, comparator_ran, paper_protocol, ran
 from facetory.emodc.spec import EmoDCEvalSpec
 from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate, mean_recall_estimate
@@ -63,19 +65,20 @@ def measure(plan: Plan, root: Path | str) -> list[Cell]:
     Values are percentages, means over the seeds.  A cell whose evaluation was not run, for one seed even,
     is `not_run` with the reason; records that differ from their manifest are a `FacetoryError`.
     """
-    read = _reader(root)
+    read = reader(root)
     planned = {cell.id: cell for cell in plan.cells}
     return [
-        _measured(cell, [planned[part] for part in cell.mean_of] or [cell], plan, read) for cell in plan.cells
+        _measured(cell, [planned[part] for part in cell.mean_of] or [cell], plan, read, root)
+        for cell in plan.cells
     ]
 
 
 def confusions(plan: Plan, root: Path | str) -> dict[tuple[str, str], Confusion]:
     """The confusion counts of every cell that ran, by (row, column)."""
-    read = _reader(root)
+    read = reader(root)
     found = {}
     for cell in plan.cells:
-        evaluations = _evaluations(cell, read)
+        evaluations = evaluations_of(cell, read)
         if not isinstance(evaluations, str):
             classes = evaluations[0].classes
             counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
@@ -85,31 +88,32 @@ def confusions(plan: Plan, root: Path | str) -> dict[tuple[str, str], Confusion]
     return found
 
 
-def _measured(cell: PlannedCell, parts: Sequence[PlannedCell], plan: Plan, read: Read) -> Cell:
-    evaluations = _evaluations(cell, read) if cell.kind == "measured" else ""
-    estimate, budget, apart, not_run = None, cell.budget, [], None
-    if isinstance(evaluations, str):
-        not_run = evaluations
+def _measured(
+    cell: PlannedCell, parts: Sequence[PlannedCell], plan: Plan, read: Read, root: Path | str
+) -> Cell:
+    if cell.kind != "measured":
+        found: Measured | str = "never measured"
+    elif cell.not_run or not cell.metric.startswith(ELSEWHERE):
+        found = _from_records(cell, parts, read)
     else:
-        estimate = _estimate(cell.metric, evaluations, parts)
-        budget, stated = _protocols(cell, evaluations[0].spec)
-        had = budget if cell.stand_in else {**budget, "split": cell.split}
-        apart = [*_grids(parts), *differences(had, stated)]
-    value, low, high = (_percent(x) for x in estimate[:3]) if estimate else (None, None, None)
+        found = elsewhere(cell, root)
+    measured = None if isinstance(found, str) else found
+    unit = 100 if cell.unit == "%" else 1
+    value, low, high = (_number(unit * x) for x in measured.estimate[:3]) if measured else (None, None, None)
     verdict = judge(
         value,
         cell.published,
         (low, high),
-        not_run=not_run,
+        not_run=found if isinstance(found, str) else None,
         stand_in=_stand_ins(cell),
-        differences=apart,
+        differences=measured.apart if measured else (),
         kind=cell.kind,
     )
     return Cell(
         value=value,
         ci_low=low,
         ci_high=high,
-        n=estimate.n // len(evaluations) if estimate else None,
+        n=measured.estimate.n if measured else None,
         delta=verdict.delta,
         status=verdict.status,
         reason=verdict.reason,
@@ -117,12 +121,24 @@ def _measured(cell: PlannedCell, parts: Sequence[PlannedCell], plan: Plan, read:
         seeds=list(cell.seeds),
         command=_command(plan),
         reading=plan.reading,
-        budget=budget,
+        budget=measured.budget if measured else cell.budget,
         **cell.model_dump(
             include={"id", "row", "column", "published", "slot", "slot_title", "dataset", "split", "stand_in"}
             | {"metric", "steps", "grid", "timestep", "unit", "corruption", "trained_on"}
         ),
     )
+
+
+def _from_records(cell: PlannedCell, parts: Sequence[PlannedCell], read: Read) -> Measured | str:
+    """A cell measured from evaluation records, or why it cannot be."""
+    evaluations = evaluations_of(cell, read)
+    if isinstance(evaluations, str):
+        return evaluations
+    estimate = _estimate(cell.metric, evaluations, parts)
+    budget, stated = _protocols(cell, evaluations[0].spec)
+    had = budget if cell.stand_in else {**budget, "split": cell.split}
+    apart = [*_grids(parts), *differences(had, stated)]
+    return Measured(estimate._replace(n=estimate.n // len(evaluations)), budget, apart)
 
 
 def _protocols(cell: PlannedCell, spec: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -144,6 +160,9 @@ def _stand_ins(cell: PlannedCell) -> str | None:
 
 def _estimate(metric: str, evaluations: Sequence[Records], parts: Sequence[PlannedCell]) -> Estimate:
     """The metric over all seeds pooled; a person's samples of all seeds and parts are drawn together."""
+    name, _, prompt = metric.partition(" ")
+    if name in ("slope", "correlation"):
+        return getattr(correlations, name)(evaluations, parts[0].timesteps, prompt)
     groups = [group for e in evaluations for group in clusters(e.persons, e.sample_ids)]
     if metric == "mean_class_accuracy":
         labels = np.concatenate([e.labels for e in evaluations])
@@ -160,8 +179,8 @@ def _grids(parts: Sequence[PlannedCell]) -> list[str]:
     ]
 
 
-def _percent(fraction: float) -> float | None:
-    return None if math.isnan(fraction) else 100 * fraction
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _command(plan: Plan) -> str:
@@ -171,7 +190,7 @@ def _command(plan: Plan) -> str:
     return " ".join(["snakemake", plan.name, *(["--config", *changed] if changed else [])])
 
 
-def _reader(root: Path | str) -> Read:
+def reader(root: Path | str) -> Read:
     """Read an evaluation under a corruption, keeping the last few; a string says why there is none."""
     evaluations = Path(root) / "evaluations"
     return lru_cache(maxsize=8)(lambda evaluation, corruption: _read(evaluations / evaluation, corruption))
@@ -190,7 +209,7 @@ def _read(folder: Path, corruption: str) -> Evaluation:
     return records
 
 
-def _evaluations(cell: PlannedCell, read: Read) -> list[Records] | str:
+def evaluations_of(cell: PlannedCell, read: Read) -> list[Records] | str:
     """A cell's records, one a seed; or why there are none."""
     if cell.not_run:
         return cell.not_run

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from facetory.emodc.ablation_figures import ablation
-from facetory.emodc.cells import Confusion, confusions, table
+from facetory.emodc.cells import Confusion
 from facetory.metrics.classification import row_normalised
-from facetory.pipeline.registry import Plan
 from facetory.report import drawing
-from facetory.report.cells import Cell, CellTable, write_cells
+from facetory.report.cells import Cell, CellTable
 from facetory.report.drawing import PALETTE
 from facetory.report.layout import number
 from facetory.report.notes import footer
@@ -27,21 +24,6 @@ VARIANTS = {
     "AMDiT": (PALETTE["vermillion"], "D"),
 }
 Rows = list[dict[str, Any]]
-
-
-def draw(plan: Plan, root: Path | str, folder: Path | str) -> None:
-    """Draw a figure or an ablation: ``<plan>.pdf``, ``.png``, ``.csv`` (what is drawn), ``.cells.json``."""
-    measured = table(plan, root)
-    with drawing.style():
-        if plan.name == "emodc_fig5":
-            figure, rows = fig5(measured, confusions(plan, root))
-        elif plan.name == "emodc_fig6":
-            figure, rows = fig6(measured)
-        else:
-            figure, rows = ablation(measured)
-        stem = Path(folder) / plan.name
-        drawing.save(figure, stem, rows)
-    write_cells(f"{stem}.cells.json", measured)
 
 
 def abbreviations(classes: Sequence[str]) -> list[str]:

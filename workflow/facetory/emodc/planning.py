@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from facetory.emodc.generate_spec import EmoDCGenerateSpec
 from facetory.emodc.grids import evaluation_timesteps, grid, paper_timestep
 from facetory.emodc.spec import EmoDCEvalSpec, EmoDCScale, EmoDCTrainSpec
+from facetory.emodc.timing_spec import EmoDCTimingSpec
 from facetory.pipeline.config import Settings
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.registry import Placed
@@ -17,6 +19,7 @@ from facetory.recognition.spec import ClassifierEvalSpec, ClassifierSpec
 MODEL_KEYS = {"loss", "lambda_1", "margin", "alpha", "non_negative_prompt"}
 SHARED = EmoDCScale.model_fields.keys() & EmoDCTrainSpec.model_fields.keys()
 """Training fields that a scale chooses."""
+TIMED = ("training_hours", "milliseconds", "frames_per_second")
 Request = dict[str, Any]
 
 
@@ -31,14 +34,16 @@ class Expansion:
     placed: Placed
     backbone_missing: Placed
     demands: dict[tuple[str, ...], Demand] = field(default_factory=dict)
+    timed: list[Request] = field(default_factory=list)
 
 
 @dataclass
 class Demand:
-    """What all cells together ask of one model on one dataset: one evaluation serves them."""
+    """What all cells together ask of one model on one dataset: one evaluation, or generation, serves them."""
 
     timesteps: set[int] = field(default_factory=set)
     corruptions: dict[str, None] = field(default_factory=dict)
+    guidance_scales: set[float] = field(default_factory=set)
 
 
 def demand(request: Request, expansion: Expansion) -> Demand:
@@ -48,7 +53,13 @@ def demand(request: Request, expansion: Expansion) -> Demand:
 
 def note(request: Request, expansion: Expansion) -> None:
     """Add a request to its demand."""
+    if request.get("metric") in TIMED:
+        expansion.timed.append(request)
+        return
     asked = demand(request, expansion)
+    if "guidance_scale" in request:
+        asked.guidance_scales.add(request["guidance_scale"])
+        return
     asked.timesteps.update(timesteps(request, expansion) or ())
     asked.corruptions[request.get("corruption", "clean")] = None
 
@@ -140,6 +151,51 @@ def evaluation(request: Request, train: EmoDCTrainSpec | None, expansion: Expans
     )
 
 
+def generation(request: Request, train: EmoDCTrainSpec, expansion: Expansion) -> EmoDCGenerateSpec:
+    """The faces that a run draws at every guidance scale that any cell asks for."""
+    settings, scale = expansion.settings, expansion.scale
+    return EmoDCGenerateSpec(
+        train=train,
+        backbone=scale.backbone,
+        dataset=settings.dataset_of(request["slot"]),
+        px=scale.px,
+        guidance_scales=tuple(sorted(demand(request, expansion).guidance_scales)),
+        **scale.generation.model_dump(),
+        device=settings.device,
+        threads=settings.scale.threads,
+    )
+
+
+def timing(expansion: Expansion) -> EmoDCTimingSpec | None:
+    """The one job that times all models of Table IX that can run; None where EmoDC's own cannot.
+
+    The numbers of timesteps are the paper's at every scale.
+    """
+    scale, settings = expansion.scale, expansion.settings
+    requests = [request for request in expansion.timed if not why_not(request, expansion)]
+    own = [request for request in requests if not is_discriminative(request, expansion)]
+    others = [request for request in requests if is_discriminative(request, expansion)]
+    if not own:
+        return None
+    train = train_spec(own[0], settings.scale.seeds[0], expansion)
+    if train is None:
+        raise FacetoryError("emodc.yaml: table9: the zero-shot model has no training to time.")
+    classifiers = (classifier_spec(request, settings.scale.seeds[0], expansion) for request in others)
+    return EmoDCTimingSpec(
+        train=train,
+        classifiers=tuple({spec.id: spec for spec in classifiers}.values()),
+        dataset=train.dataset,
+        split=settings.split_of(train.dataset),
+        px=scale.px,
+        timesteps={r["steps"]: evaluation_timesteps(r["run"], r["steps"]) for r in own},
+        **scale.timing.model_dump(),
+        batch_rows=scale.evaluation_batch_size,
+        precision=scale.evaluation_precision if settings.device == "cuda" else "no",
+        device=settings.device,
+        threads=settings.scale.threads,
+    )
+
+
 def classifier_spec(request: Request, seed: int, expansion: Expansion) -> ClassifierSpec:
     """The discriminative classifier of a request for one seed."""
     scale, settings, slot = expansion.recognition, expansion.settings, train_slot(request)
@@ -202,19 +258,21 @@ def why_not(request: Request, expansion: Expansion) -> str | None:
         weights = settings.config.data_root / (spec.weights or ".")
         if spec.weights and not weights.is_file():
             return (
-                f"{request['run']}: the authors' checkpoint is not placed: expected {weights} (or take it out "
-                "of `recognition: weights` of the scale, and the network is trained instead)"
+                f"{request['run']}: the authors' checkpoint is not placed: expected {weights} (or take it "
+                "out of `recognition: weights` of the scale, and the network is trained instead)"
             )
         return expansion.backbone_missing(spec.backbone) if spec.backbone else None
     if reason := expansion.backbone_missing(expansion.scale.backbone):
         return reason
-    if timesteps(request, expansion) is None:
+    if "steps" in request and timesteps(request, expansion) is None:
         grids = ", ".join(map(str, expansion.scale.grids.values()))
         return f"scale {settings.config.scale} runs grids of {grids} timesteps, none in place of this one"
     return None
 
 
 def _purpose(request: Request) -> str:
+    if "guidance_scale" in request:
+        return "generation"
     if request.get("extra_prompts"):
         return "prompts"
     return "clean" if request.get("corruption", "clean") == "clean" else "corrupted"

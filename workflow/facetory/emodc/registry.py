@@ -134,12 +134,14 @@ def _cell(request: Request, cell_id: str, expansion: Expansion, result: Study) -
     settings, slot, trained = expansion.settings, request["slot"], planning.train_slot(request)
     dataset = settings.dataset_of(slot)
     reason = planning.why_not(request, expansion)
-    timesteps = planning.timesteps(request, expansion) or ()
-    discriminative = planning.is_discriminative(request, expansion)
-    add = _add_classification if discriminative else _add_evaluation
-    added = [add(request, seed, expansion, None if reason else result) for seed in settings.scale.seeds]
+    if request.get("metric") in planning.TIMED and not reason and planning.timing(expansion) is None:
+        reason = "EmoDC itself cannot be timed: see its own row"
     if reason:
         result.missing.setdefault(cell_id, reason)
+    into = Study(settings) if reason else result
+    seeds = settings.scale.seeds[:1] if request.get("metric") in planning.TIMED else settings.scale.seeds
+    made = [_made(request, seed, expansion, into) for seed in seeds]
+    faces = [f"faces/{dataset}/ledger.csv"] if request.get("reads_faces") else []
     return PlannedCell(
         id=cell_id,
         row=request["row"],
@@ -155,41 +157,66 @@ def _cell(request: Request, cell_id: str, expansion: Expansion, result: Study) -
         trained_on=settings.dataset_of(trained),
         corruption=request.get("corruption", "clean"),
         metric=request.get("metric", "accuracy"),
-        steps=None if discriminative else request.get("steps"),
-        grid=None if discriminative else len(timesteps) or None,
         timestep=request.get("timestep"),
-        timesteps=timesteps,
-        runs=tuple(run for run, _ in added if run),
-        evaluations=tuple(evaluation for _, evaluation in added),
-        seeds=settings.scale.seeds,
+        **_grid(request, expansion),
+        runs=tuple(run for run, *_ in made if run),
+        evaluations=tuple(evaluation for _, evaluation, _ in made if evaluation),
+        inputs=(*(path for *_, path in made if path), *faces),
+        seeds=seeds,
         budget=_budget(request, expansion),
         not_run=reason,
     )
 
 
-def _add_evaluation(
-    request: Request, seed: int, expansion: Expansion, result: Study | None
-) -> tuple[str | None, str]:
-    """Ids of the run (None: zero-shot) and its evaluation, entered into the study unless that is None."""
+def _grid(request: Request, expansion: Expansion) -> dict[str, Any]:
+    """The timesteps of a cell: the paper's number, how many run here, and which."""
+    if planning.is_discriminative(request, expansion):
+        return {"timesteps": (0,)}
+    if not {"steps", "timestep"} & request.keys():
+        return {}
+    timesteps = planning.timesteps(request, expansion) or ()
+    return {"steps": request.get("steps"), "grid": len(timesteps) or None, "timesteps": timesteps}
+
+
+Made = tuple[str | None, str | None, str | None]
+"""Ids of a run (None: zero-shot) and its evaluation, or another file that a cell reads."""
+
+
+def _made(request: Request, seed: int, expansion: Expansion, study: Study) -> Made:
+    """What a cell of one seed is made from, entered into a study."""
+    if request.get("metric") in planning.TIMED:
+        return _timed(request, seed, expansion, study)
+    if planning.is_discriminative(request, expansion):
+        classifier = planning.classifier_spec(request, seed, expansion)
+        classification = planning.classification(request, classifier, expansion)
+        study.classifiers[classifier.id] = classifier
+        study.classifications[classification.id] = classification
+        return classifier.id, classification.id, None
     train = planning.train_spec(request, seed, expansion)
+    if train:
+        study.runs[train.id] = train
+    if train and "guidance_scale" in request:
+        generation = planning.generation(request, train, expansion)
+        study.generations[generation.id] = generation
+        return train.id, None, f"generations/{generation.id}/manifest.json"
     evaluation = planning.evaluation(request, train, expansion)
-    if result:
-        result.evaluations[evaluation.id] = evaluation
-        if train:
-            result.runs[train.id] = train
-    return train.id if train else None, evaluation.id
+    study.evaluations[evaluation.id] = evaluation
+    return train.id if train else None, evaluation.id, None
 
 
-def _add_classification(
-    request: Request, seed: int, expansion: Expansion, result: Study | None
-) -> tuple[str | None, str]:
-    """Ids of a discriminative classifier and its evaluation, entered into the study unless that is None."""
-    train = planning.classifier_spec(request, seed, expansion)
-    evaluation = planning.classification(request, train, expansion)
-    if result:
-        result.classifiers[train.id] = train
-        result.classifications[evaluation.id] = evaluation
-    return train.id, evaluation.id
+def _timed(request: Request, seed: int, expansion: Expansion, study: Study) -> Made:
+    """A model that Table IX times, trained as any other."""
+    timing = planning.timing(expansion)
+    if planning.is_discriminative(request, expansion):
+        model: Any = planning.classifier_spec(request, seed, expansion)
+        study.classifiers[model.id] = model
+    else:
+        model = planning.train_spec(request, seed, expansion)
+        study.runs[model.id] = model
+    if timing is None:
+        return model.id, None, None
+    study.timings[timing.id] = timing
+    return model.id, None, f"timings/{timing.id}/timing.json"
 
 
 def _budget(request: Request, expansion: Expansion) -> dict[str, Any]:

@@ -82,6 +82,23 @@ class Robustness(BaseModel):
     images_per_class: int | None = None
 
 
+class Generation(BaseModel):
+    """Fig. 7: the sampler's timesteps, which the paper does not state, and the faces of each class."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    steps: int = 50
+    per_class: int = 4
+
+
+class Timing(BaseModel):
+    """Table IX: faces timed one at a time, batch sizes tried, and rounds of which the median is taken."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    images: int = 16
+    batch_sizes: tuple[int, ...] = (4, 16, 64)
+    repeats: int = 20
+
+
 class EmoDCScale(BaseModel):
     """The `emodc` part of a scale file.
 
@@ -98,6 +115,8 @@ class EmoDCScale(BaseModel):
     sweep: bool = True
     robustness: Robustness = Robustness()
     correlation_images_per_class: int | None = 43
+    generation: Generation = Generation()
+    timing: Timing = Timing()
     lr: float = 1e-4
     decay: Literal["constant", "cosine"] = "constant"
     precision: Precision = "no"

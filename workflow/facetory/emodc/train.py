@@ -125,7 +125,7 @@ class EmoDCTask:
         from facetory.emodc.active_set import ActiveSet
 
         self.spec, self.device = spec, torch.device(device)
-        self.latents = read_latents(latents)
+        self.latents = read_latents(latents, training=True)
         self.size = len(self.latents.labels)
         self.keys = sample_keys(self.latents.sample_ids)
         self.tokens = torch.from_numpy(read_text(text, self.latents.classes)).to(self.device)

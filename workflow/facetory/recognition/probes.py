@@ -57,7 +57,7 @@ def probe(
     """
     settings, code = spec.model_dump(mode="json"), ["recognition.probes"]
     with manifest(output, "probe", settings, code, [faces, train, test], seed=spec.seed) as record:
-        learnt, scored = latent_views(train), latent_views(test)
+        learnt, scored = latent_views(train, training=True), latent_views(test)
         check_disjoint(learnt, scored, str(faces))
         learnt = learnt.chosen(_drawn(len(learnt.labels), spec))
         splits = {

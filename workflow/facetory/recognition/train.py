@@ -93,7 +93,7 @@ def _trained(
     from facetory.recognition.expressions import Expressions
     from facetory.training.loop import train
 
-    data = latent_views(source) if spec.view == "latents" else face_views(source, "train", spec.px)
+    data = latent_views(source, True) if spec.view == "latents" else face_views(source, "train", spec.px)
     channels, _, side = data.views.shape[2:]
     network = build(spec, len(data.classes), channels, side)
     standardise(network, data.views[:, 0])

@@ -1,0 +1,73 @@
+"""Cells that are measured from other files than evaluation records: timings and generated faces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from facetory.emodc.generate_spec import EmoDCGenerateSpec
+from facetory.metrics.bootstrap import Estimate, mean_estimate
+from facetory.pipeline.files import read_json
+from facetory.pipeline.registry import PlannedCell
+from facetory.report.cells import differences
+
+ELSEWHERE = ("training_hours", "milliseconds", "frames_per_second", "class_distance")
+PAPERS_DEVICE = "NVIDIA GeForce RTX 4090"
+NAN = float("nan")
+
+
+class Measured(NamedTuple):
+    """A cell's estimate, what it really had, and what differs from the paper's protocol."""
+
+    estimate: Estimate
+    budget: dict[str, Any]
+    apart: list[str]
+
+
+def elsewhere(cell: PlannedCell, root: Path | str) -> Measured | str:
+    """A cell from the file that it names below a scale's results folder, or why it cannot be measured."""
+    path = Path(root) / cell.inputs[0]
+    return _drawn(cell, path) if cell.metric == "class_distance" else _timed(cell, path)
+
+
+def _timed(cell: PlannedCell, path: Path) -> Measured | str:
+    """Training hours, or one face at a time: ms a face and frames a second (Table IX)."""
+    record = read_json(path)
+    model = record["models"][cell.runs[0]]
+    if "reason" in model:
+        return str(model["reason"])
+    if cell.metric == "training_hours":
+        training = model["training"]
+        if training is None:
+            return "its weights are its authors'; it was not trained here"
+        budget = {"device": training["device_name"], "training_steps": training["steps"]}
+        estimate = Estimate(training["hours"], NAN, NAN, 1)
+    else:
+        speed = next(s for s in model["speeds"] if s["steps"] == cell.steps and s["batch_size"] == 1)
+        bounds = (speed[cell.metric + end] for end in ("", "_low", "_high"))
+        estimate = Estimate(*bounds, speed["images"])
+        budget = {"device": record["device_name"], "batch_size": 1, "threads": record["threads"]}
+    return Measured(estimate, budget, differences(budget, {"device": PAPERS_DEVICE}))
+
+
+def _drawn(cell: PlannedCell, path: Path) -> Measured | str:
+    """How far faces of a class are from those of all classes that start from the same noise (Fig. 7)."""
+    from facetory.emodc.generate import read_generated
+    from facetory.emodc.generation_figure import measures
+
+    record = read_json(path)
+    if record["status"] != "generated":
+        return str(record["reason"])
+    drawn = read_generated(path.with_name("images.safetensors"))
+    rows = [row for row in measures(*drawn[:1], drawn.classes, drawn.scales) if _scale(row) == cell.row]
+    distances = np.array([row["from_other_classes"] for row in rows])
+    estimate = mean_estimate(distances, [str(row["image"]) for row in rows])
+    steps = EmoDCGenerateSpec.model_validate(record["spec"]).steps
+    budget = {"sampler_timesteps": steps, "images_per_class": drawn.images.shape[2]}
+    return Measured(estimate, budget, [])
+
+
+def _scale(row: dict[str, Any]) -> str:
+    return f"cfg = {row['guidance_scale']:g}"
