@@ -16,6 +16,7 @@ import numpy as np
 from facetory.pipeline import randomness
 from facetory.pipeline.files import FacetoryError
 from facetory.training import progress
+from facetory.training.device import device_name
 from facetory.training.schedule import Schedule, batch_positions, learning_rate_factor, time_is_up
 from facetory.training.state import State
 from facetory.training.watch import TrainingDiverged, Watch
@@ -70,9 +71,9 @@ def train(
     """Train a task to the end of its schedule; the modules hold the result.
 
     ``folder`` receives progress.jsonl (and tensorboard/), ``checkpoints`` the checkpoints, which are bound to
-    ``key``, the hash of the spec.  Returns {"steps", "seconds", "samples", "resumed_from", "last"}: ``last``
-    is the last line of progress.  A non-finite or run-away loss leaves a last line and raises
-    `TrainingDiverged`.
+    ``key``, the hash of the spec.  Returns {"steps", "samples", "seconds", "resumed_from",
+    "device_name", "last"}: ``last`` is the last line of progress.  A non-finite or run-away loss leaves a
+    last line and raises `TrainingDiverged`.
     """
     import torch
 
@@ -141,6 +142,7 @@ def train(
         "samples": step * schedule.batch_size,
         "seconds": round(state.seconds, 3),
         "resumed_from": start,
+        "device_name": device_name(accelerator.device.type),
         "last": state.last,
     }
 
