@@ -13,6 +13,7 @@ from facetory.metrics.records import Records, write_records
 from facetory.pipeline.config import load_settings
 from facetory.pipeline.files import sha256_of, write_json
 from facetory.pipeline.registry import Plan, PlannedCell, Study
+from facetory.report.cells import Cell, CellTable
 
 
 def evaluation(root: Path, name: str, records: Records) -> None:
@@ -79,6 +80,20 @@ def planned(column: str, timesteps, evaluations, **changes) -> PlannedCell:
         timesteps=tuple(timesteps),
         evaluations=tuple(evaluations),
         **(about | changes),
+    )
+
+
+def cells_of(rows, columns, reason: str | None = None) -> CellTable:
+    """A figure's cells, without values: new ones, or not run for a reason."""
+    about = {"status": "not_run" if reason else "new", "reason": reason, "metric": "accuracy"}
+    about |= {"command": "snakemake emodc_figX", "reading": "paper"}
+    return CellTable(
+        table="emodc_figX",
+        title="A figure",
+        source="Fig. X",
+        scale="demo",
+        reading="paper",
+        cells=[Cell(id=f"{r}/{c}", row=r, column=c, **about) for r in rows for c in columns],
     )
 
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from facetory.pipeline.files import write_text, written_aside
 from facetory.report.labels import as_mathtext, plain_mathtext
@@ -49,6 +49,14 @@ STYLE: dict[str, Any] = {
     "pdf.fonttype": 42,
     "savefig.dpi": 200,
 }
+FILLS = {
+    "data": "#FFFFFF",
+    "frozen": "#CFE3F2",
+    "trained": "#FBD9BF",
+    "text": "#D5EFE3",
+    "result": "#F1F1F1",
+}
+"""Fills of a diagram's boxes: tints of the palette that differ in lightness too."""
 FOOTER_LINE, FOOTER_WIDTH = 0.15, 16.5
 
 
@@ -202,6 +210,80 @@ def not_run_strip(axes: Axes, left: float, right: float) -> None:
 def title(axes: Axes, text: str) -> None:
     """A panel's title, with the paper's symbols set."""
     axes.set_title(as_mathtext(text))
+
+
+def picture(axes: Axes, image: np.ndarray) -> None:
+    """An RGB uint8 image (h, w, 3), without axes."""
+    axes.imshow(image, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+
+
+class Box(NamedTuple):
+    """A component of a diagram: corner, size and text, its kind (`FILLS`) and the code it stands for."""
+
+    name: str
+    x: float
+    y: float
+    width: float
+    height: float
+    text: str
+    kind: str
+    code: str
+
+
+def canvas(axes: Axes, width: float, height: float) -> Axes:
+    """Axes as a sheet for a diagram, in units of its own."""
+    axes.set_xlim(0, width)
+    axes.set_ylim(0, height)
+    axes.set_aspect("equal")
+    axes.axis("off")
+    return axes
+
+
+def box(axes: Axes, own: Box) -> None:
+    """A rounded box with its text in the middle."""
+    _rounded(axes, own.x, own.y, own.width, own.height, FILLS[own.kind])
+    middle = own.x + own.width / 2, own.y + own.height / 2
+    axes.text(*middle, own.text, ha="center", va="center", fontsize=7.5, linespacing=1.45)
+
+
+def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """An arrow between two points."""
+    style = {"arrowstyle": "-|>", "color": GREY, "linewidth": 1.2, "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", end, start, arrowprops=style)
+
+
+def beside(one: Box, other: Box) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Start and end of a straight arrow between two boxes, in the middle of the stretch they share."""
+    across = min(one.x + one.width, other.x + other.width) + max(one.x, other.x)
+    along = min(one.y + one.height, other.y + other.height) + max(one.y, other.y)
+    if other.x >= one.x + one.width:
+        return (one.x + one.width, along / 2), (other.x, along / 2)
+    if one.x >= other.x + other.width:
+        return (one.x, along / 2), (other.x + other.width, along / 2)
+    if other.y > one.y:
+        return (across / 2, one.y + one.height), (across / 2, other.y)
+    return (across / 2, one.y), (across / 2, other.y + other.height)
+
+
+def key(axes: Axes, x: float, y: float, meanings: Mapping[str, str]) -> None:
+    """What the colours of the boxes mean, in a line."""
+    for kind, meaning in meanings.items():
+        _rounded(axes, x, y, 2, 1.4, FILLS[kind])
+        axes.text(x + 2.8, y + 0.7, meaning, va="center", fontsize=7.5, color=GREY)
+        x += 6 + 0.75 * len(meaning)
+
+
+def _rounded(axes: Axes, x: float, y: float, width: float, height: float, fill: str) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    shape = "round,pad=0,rounding_size=0.6"
+    axes.add_patch(
+        FancyBboxPatch((x, y), width, height, shape, facecolor=fill, edgecolor=GREY, linewidth=0.9)
+    )
 
 
 def save(figure: Figure, stem: Path | str, rows: Sequence[Mapping[str, Any]]) -> None:
