@@ -1,28 +1,25 @@
-"""`facetory emodc`: fine-tune the emotion diffusion classifier, and evaluate it."""
+"""`facetory emodc`: fine-tune the emotion diffusion classifier, evaluate it, and draw from it."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from facetory.cli.options import Checkpoints, Folder, Slot, SpecText, by_corruption, spec_of
+from facetory.cli.timing import timing
+from facetory.emodc.generate_spec import EmoDCGenerateSpec
 from facetory.emodc.spec import EmoDCEvalSpec, EmoDCTrainSpec
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.suggest import validated
 
-app = typer.Typer(no_args_is_help=True, help="EmoDC: train a run under one loss, evaluate it on one split.")
+app = typer.Typer(no_args_is_help=True, help="EmoDC: train a run under one loss, evaluate it, draw from it.")
 
-SpecText = Annotated[str, typer.Option("--spec", help="The spec as JSON, or a file that holds it.")]
 LatentsPath = Annotated[Path, typer.Option("--latents", help="Cached latents of one split (safetensors).")]
 TextPath = Annotated[Path, typer.Option("--text", help="Text embeddings of the dataset's prompts.")]
 Backbone = Annotated[
     Path, typer.Option("--backbone", help="Backbone: its manifest, or its folder in diffusers' layout.")
-]
-Folder = Annotated[Path, typer.Option("--folder", help="Folder that receives the results.")]
-Checkpoints = Annotated[
-    Path, typer.Option("--checkpoints", help="Folder for what a killed job resumes from.")
 ]
 
 
@@ -39,7 +36,7 @@ def train(
     from facetory.emodc.train import train_emodc
     from facetory.pipeline.gpu import lease
 
-    asked = validated(EmoDCTrainSpec, _content(spec), "--spec")
+    asked = spec_of(EmoDCTrainSpec, spec)
     with lease(int(asked.device == "cuda")):
         train_emodc(asked, latents, text, backbone, folder, checkpoints, asked.device)
 
@@ -57,25 +54,37 @@ def evaluate(
         Path | None, typer.Option(help="Folder for shards (default: in --folder).")
     ] = None,
     run: Annotated[Path | None, typer.Option(help="The run's folder; without it: zero-shot.")] = None,
-    slot: Annotated[str, typer.Option(help="The slot this evaluation fills.")] = "",
+    slot: Slot = "",
 ) -> None:
     """Record the noise-prediction error of every sample, timestep and class of a split, per corruption."""
     from facetory.emodc.evaluate import evaluate_emodc
     from facetory.pipeline.gpu import lease
 
-    asked = validated(EmoDCEvalSpec, _content(spec), "--spec")
+    asked = spec_of(EmoDCEvalSpec, spec)
     if (asked.train is None) != (run is None):
         raise FacetoryError(
             "--run: the spec's `train` and the run's folder go together: give both, or neither (zero-shot)."
         )
-    if len(asked.corruptions) > 1 and "{corruption}" not in latents:
-        raise FacetoryError(
-            f"--latents: {latents} is one file, but the spec asks for {', '.join(asked.corruptions)}. Write "
-            "{corruption} in the path's place that names it."
-        )
-    files = {name: latents.replace("{corruption}", name) for name in asked.corruptions}
+    files = by_corruption(latents, asked.corruptions)
     with lease(int(asked.device == "cuda")):
         evaluate_emodc(asked, files, text, backbone, run, folder, checkpoints, asked.device, slot)
+
+
+@app.command("generate")
+def generate(
+    spec: SpecText,
+    run: Annotated[Path, typer.Option(help="The run's folder.")],
+    text: TextPath,
+    backbone: Backbone,
+    folder: Folder,
+) -> None:
+    """Draw faces of every class from a trained run, at each guidance scale."""
+    from facetory.emodc.generate import generate_emodc
+    from facetory.pipeline.gpu import lease
+
+    asked = spec_of(EmoDCGenerateSpec, spec)
+    with lease(int(asked.device == "cuda")):
+        generate_emodc(asked, run, text, backbone, folder, asked.device)
 
 
 @app.command("prompts")
@@ -94,12 +103,4 @@ def prompts(
     embed_prompts(read_json(dataset)["classes"], encoder, about["folder"], output)
 
 
-def _content(spec: str) -> Any:
-    """A spec's JSON, given as text or in a file."""
-    text = spec if spec.lstrip().startswith("{") else Path(spec).read_text(encoding="utf-8")
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise FacetoryError(
-            f"--spec: not valid JSON ({error}). Give a spec's JSON or a file of it."
-        ) from error
+app.command("time")(timing)
