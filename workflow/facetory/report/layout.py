@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import NamedTuple
 
 from facetory.report.cells import Cell, CellTable
@@ -33,9 +34,26 @@ def heading(table: CellTable) -> str:
     return f"{table.source}: {table.title}"
 
 
+def spans(table: CellTable) -> list[tuple[str, list[str]]]:
+    """Headings over neighbouring columns, each with its columns' own labels.
+
+    ``RAF-DB B, clean`` and ``RAF-DB B, σ_n = 10`` stand under RAF-DB B; without such a common part in every
+    column there are no headings above the labels ("" over all).
+    """
+    parts = [column.partition(", ") for column in table.columns]
+    if not all(rest for _, _, rest in parts):
+        return [("", table.columns)]
+    return [
+        (heading, [rest for _, _, rest in under])
+        for heading, under in groupby(parts, key=lambda part: part[0])
+    ]
+
+
 def number(value: float | None) -> str:
-    """Two decimals, as the papers print percentages; an en dash where there is none."""
-    return "–" if value is None else f"{value:.2f}"
+    """Two decimals, as the papers print percentages (more of a small value); an en dash for none."""
+    if value is None:
+        return "–"
+    return f"{value:.2f}" if value == 0 or abs(value) >= 0.01 else f"{value:.1e}"
 
 
 def interval(cell: Cell) -> str:

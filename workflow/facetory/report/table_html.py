@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import islice
 
 from facetory.report.cells import Cell, CellTable
 from facetory.report.labels import as_html
-from facetory.report.layout import heading, interval, lines, number
+from facetory.report.layout import heading, interval, lines, number, spans
 from facetory.report.notes import MEANINGS, SYMBOLS, legend, opening, reasons, sentence, small_print
 
 # Okabe-Ito, darkened where needed to reach 4.5:1 on white; each status also has its own symbol.
@@ -34,7 +35,9 @@ def table_html(table: CellTable) -> str:
         [[*map(as_html, line.stub), *(_cell(cell, letters) for cell in line.cells)] for line in printed],
         columns=[*stub, *columns],
     )
-    labels = dict(zip(frame.columns, [*table.stub, *table.columns], strict=True))
+    headings = spans(table)
+    under = [label for _, own in headings for label in own]
+    labels = dict(zip(frame.columns, [*table.stub, *under], strict=True))
     made = (
         GT(frame, id="cells", rowname_col=stub[0])
         .tab_header(title=html(as_html(heading(table))), subtitle=html(escape(opening(table))))
@@ -51,6 +54,9 @@ def table_html(table: CellTable) -> str:
             table_additional_css=STYLE,
         )
     )
+    place = iter(columns)
+    for text, own in headings:
+        made = made.tab_spanner(html(as_html(text)), list(islice(place, len(own)))) if text else made
     for note in _source_notes(table, letters):
         made = made.tab_source_note(html(note))
     page = str(made.as_raw_html(make_page=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from facetory.report.cells import Cell, CellTable, Status
 from facetory.report.labels import as_latex, plain_latex
-from facetory.report.layout import heading, interval, lines, number
+from facetory.report.layout import heading, interval, lines, number, spans
 from facetory.report.notes import legend, opening, reasons, sentence, small_print
 
 MARKS: dict[Status, str] = {
@@ -22,7 +22,9 @@ def table_latex(table: CellTable) -> str:
     """A floating table that needs ``\\usepackage{booktabs}``; names and reasons are escaped."""
     letters, printed = reasons(table), lines(table)
     stubs, columns = len(table.stub), table.columns
-    spans = [f"\\multicolumn{{2}}{{c}}{{{as_latex(column)}}}" for column in columns]
+    headings = spans(table)
+    above = [f"\\multicolumn{{{2 * len(own)}}}{{c}}{{{as_latex(text)}}}" for text, own in headings]
+    labels = [f"\\multicolumn{{2}}{{c}}{{{as_latex(label)}}}" for _, own in headings for label in own]
     rules = [f"\\cmidrule(lr){{{i}-{i + 1}}}" for i in range(stubs + 1, stubs + 2 * len(columns), 2)]
     body: list[str] = []
     for line in printed:
@@ -39,7 +41,8 @@ def table_latex(table: CellTable) -> str:
             f"\\label{{tab:{table.table}}}",
             f"\\begin{{tabular}}{{@{{}}{'l' * stubs}{'rl' * len(columns)}@{{}}}}",
             r"\toprule",
-            _row([*[""] * stubs, *spans]),
+            *([_row([*[""] * stubs, *above])] if headings[0][0] else []),
+            _row([*[""] * stubs, *labels]),
             " ".join(rules),
             _row([*map(as_latex, table.stub), *["paper", "here"] * len(columns)]),
             r"\midrule",
