@@ -1,3 +1,18 @@
 """facetory: tables and figures of four papers on diffusion models for faces and affect, regenerated."""
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+__all__ = ["EmotionDiffusionClassifier"]
+
+if TYPE_CHECKING:
+    from facetory.emodc.predict import EmotionDiffusionClassifier
+
+
+def __getattr__(name: str) -> Any:
+    """Import the classifier when it is asked for, so that `import facetory` stays light."""
+    if name == "EmotionDiffusionClassifier":
+        from facetory.emodc.predict import EmotionDiffusionClassifier
+
+        return EmotionDiffusionClassifier
+    raise AttributeError(f"module 'facetory' has no attribute {name!r}")

@@ -7,7 +7,20 @@ import sys
 import typer
 from rich.console import Console
 
-from facetory.cli import backbone, classifier, data, emodc, faces, latents, probe, study, tables
+from facetory.cli import (
+    backbone,
+    classifier,
+    data,
+    emodc,
+    faces,
+    latents,
+    model,
+    predict,
+    probe,
+    study,
+    tables,
+    train,
+)
 from facetory.pipeline.files import FacetoryError
 
 app = typer.Typer(
@@ -27,6 +40,10 @@ for name, module in {
     "probe": probe,
 }.items():
     app.add_typer(module.app, name=name)
+app.command("predict", help=predict.PREDICT_HELP)(predict.predict)
+app.command("train", help=train.TRAIN_HELP)(train.train)
+emodc.app.command("export")(model.export)
+emodc.app.command("card")(model.card)
 app.command("status")(study.status)
 app.command("verify")(study.verify)
 

@@ -46,11 +46,12 @@ class Entry(BaseModel):
     loader: str | None = None
     package: str | None = None
     labels: dict[str, str] = {}
+    own_classes: tuple[str, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The canonical class names in order; empty for a set without expression labels."""
-        return CLASSES.get(self.classes, ())
+        """The class names in order; empty for a set without expression labels."""
+        return self.own_classes or CLASSES.get(self.classes, ())
 
 
 class Own(Protocol):

@@ -28,9 +28,10 @@ TEST_FRACTION = 0.2
 def read(entry: Entry, source: Path, folder: Path, choose: Choose) -> Listing:
     """Samples of ``source/{split}/{class}/…`` or ``source/{class}/…``, in the order of their paths.
 
-    Names of class folders are mapped by ``entry.labels``, canonical names and `labels.ALIASES`; another name
-    is a `FacetoryError`.  Without split folders, the same `TEST_FRACTION` of every class becomes the test
-    split, drawn by image, so one person may be in both splits; the manifest says so.
+    Names of class folders are mapped by ``entry.labels``, ``entry.own_classes``, canonical names and
+    `labels.ALIASES`; another name is a `FacetoryError`.  Without split folders, the same `TEST_FRACTION` of
+    every class becomes the test split, drawn by image, so one person may be in both splits; the manifest
+    says so.
     """
     depth = 1 if _has_split_folders(source) else 0
     found, ledger = [], []
@@ -41,15 +42,14 @@ def read(entry: Entry, source: Path, folder: Path, choose: Choose) -> Listing:
             ledger.append(Odd("", str(place), problem, "left out"))
             continue
         split = SPLITS[place.parts[0].lower()] if depth else ""
-        label = labels.class_of(
-            place.parts[depth], entry.labels, str(source / Path(*place.parts[: depth + 1]))
-        )
+        where = str(source / Path(*place.parts[: depth + 1]))
+        label = labels.class_of(place.parts[depth], entry.labels, where, entry.own_classes)
         sample = Sample(sample_id(str(place)), split, label, "", str(path.absolute()))
         found.append(Found(sample, str(place)))
     _check_names(found, entry.name)
     if not found:
         raise FacetoryError(f"{source}: no images in its class folders. Put a folder per class there.")
-    classes = labels.family_of((item.sample.label for item in found), str(source))
+    classes = entry.own_classes or labels.family_of((item.sample.label for item in found), str(source))
     notes: dict[str, object] = {"splits": "as the folders say"}
     if not depth:
         found = _split(found, entry.name)
@@ -57,6 +57,14 @@ def read(entry: Entry, source: Path, folder: Path, choose: Choose) -> Listing:
             "splits": f"{TEST_FRACTION:.0%} of each class for test, by image; people may be in both splits"
         }
     return Listing(choose(found), classes, ledger, [], notes)
+
+
+def class_names(source: Path) -> tuple[str, ...]:
+    """The names of the class folders as names of classes (`labels.plain_name`), sorted."""
+    parents = source.iterdir() if _has_split_folders(source) else [source]
+    folders = (folder for parent in parents if parent.is_dir() for folder in parent.iterdir())
+    visible = (folder.name for folder in folders if folder.is_dir() and not folder.name.startswith("."))
+    return tuple(sorted({labels.plain_name(name) for name in visible}))
 
 
 def _has_split_folders(source: Path) -> bool:

@@ -54,16 +54,21 @@ def read_image(path: Path | str) -> np.ndarray:
 
 def _decoded(path: Path) -> np.ndarray:
     with Image.open(path) as image:
-        if image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"{image.width} × {image.height} pixels are more than {MAX_PIXELS:,}")
-        if image.mode == "F":
-            raise ValueError("floating-point pixels have no defined range; convert it to 8 bits")
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):
-            grey = np.clip(np.asarray(upright).astype(np.int64), 0, 65535) / 257
-            return np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)
-        if "transparency" in upright.info or upright.mode in {"RGBA", "LA", "PA", "La", "RGBa"}:
-            upright = upright.convert("RGBA")
-            white = Image.new("RGBA", upright.size, "white")
-            upright = Image.alpha_composite(white, upright)
-        return np.asarray(upright.convert("RGB"))
+        return rgb(image)
+
+
+def rgb(image: Image.Image) -> np.ndarray:
+    """A PIL image as RGB, as `read_image` gives a file; one that it would refuse is a ValueError."""
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"{image.width} × {image.height} pixels are more than {MAX_PIXELS:,}")
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no defined range; convert it to 8 bits")
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):
+        grey = np.clip(np.asarray(upright).astype(np.int64), 0, 65535) / 257
+        return np.repeat(np.rint(grey).astype(np.uint8)[..., None], 3, axis=2)
+    if "transparency" in upright.info or upright.mode in {"RGBA", "LA", "PA", "La", "RGBa"}:
+        upright = upright.convert("RGBA")
+        white = Image.new("RGBA", upright.size, "white")
+        upright = Image.alpha_composite(white, upright)
+    return np.asarray(upright.convert("RGB"))

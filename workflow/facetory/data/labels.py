@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.suggest import unknown
@@ -42,13 +42,21 @@ ALIASES = {
 """Other names that folders of faces carry."""
 
 
-def class_of(name: str, own: Mapping[str, str], where: str) -> str:
+def plain_name(name: str) -> str:
+    """A folder's name as the name of a class: lower case, underscores for spaces and hyphens."""
+    return name.strip().lower().replace(" ", "_").replace("-", "_")
+
+
+def class_of(name: str, own: Mapping[str, str], where: str, own_classes: Collection[str] = ()) -> str:
     """The canonical class that a folder's name stands for.
 
-    The user's own mapping comes first, then canonical names and `ALIASES`, in any case and with spaces or
-    hyphens for underscores; any other name is a `FacetoryError` that shows the known ones and the nearest.
+    The user's own mapping comes first, then the user's own classes, then canonical names and `ALIASES`, in
+    any case and with spaces or hyphens for underscores; any other name is a `FacetoryError` that shows the
+    known ones and the nearest.
     """
-    plain = own.get(name, name).strip().lower().replace(" ", "_").replace("-", "_")
+    plain = plain_name(own.get(name, name))
+    if plain in own_classes:
+        return plain
     plain = ALIASES.get(plain, plain)
     if plain not in (*BASIC, *COMPOUND):
         raise unknown("class", own.get(name, name), [*BASIC, *COMPOUND, *ALIASES], where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ def encode(
     precision: str = "fp32",
     batch_size: int = 16,
     threads: int = 0,
+    classes: Sequence[str] = (),
 ) -> None:
     """Encode the aligned faces of a split (by their ledger.csv) and write a latents file a corruption.
 
@@ -39,9 +40,10 @@ def encode(
     have V = 1.  Faces are corrupted at the resolution at which they were aligned, then resized to (px, px)
     by PIL's Lanczos filter; of each class ``images_per_class`` are taken (all for None).
 
-    ``backbone`` is its manifest.  ``precision`` "bf16" or "fp16" speeds a GPU up and costs digits.  A face
-    that differs from its ledger's sha256 is a `FacetoryError` that names the file; so is an unknown
-    corruption.  Pictures that were corrupted before they were aligned are encoded under that name alone.
+    ``backbone`` is its manifest; ``classes`` are a user's own (`faces.views.choose`).  ``precision`` "bf16"
+    or "fp16" speeds a GPU up and costs digits.  A face that differs from its ledger's sha256 is a
+    `FacetoryError` that names the file; so is an unknown corruption.  Pictures that were corrupted before
+    they were aligned are encoded under that name alone.
     """
     import torch
 
@@ -51,7 +53,7 @@ def encode(
     if threads:
         torch.set_num_threads(threads)
     about = read_json(backbone)
-    chosen = choose(ledger, split, images_per_class, tuple(outputs))
+    chosen = choose(ledger, split, images_per_class, tuple(outputs), classes)
     vae = load_vae(about["folder"], device, getattr(torch, PRECISIONS[precision]))
     parts: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in outputs}
     with shown(f"encoding {chosen.folder.name} {split}", 0, len(chosen.rows)) as show, torch.no_grad():

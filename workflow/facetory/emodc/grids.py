@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from facetory.pipeline.files import FacetoryError
 
 TIMESTEPS = 1000
@@ -37,6 +39,15 @@ def grid(steps: int) -> tuple[int, ...]:
 def evaluation_timesteps(loss: str, steps: int) -> tuple[int, ...]:
     """The timesteps behind a table's "N-step" column for a model trained with ``loss``."""
     return (one_step_timestep(loss),) if steps == 1 else grid(steps)
+
+
+def steps_of(text: str) -> int | Literal["auto"]:
+    """A number of timesteps as people type it: 1 to 1000, or "auto"."""
+    if text == "auto":
+        return "auto"
+    if not text.isdigit() or not 1 <= int(text) <= TIMESTEPS:
+        raise FacetoryError(f"steps {text!r}: choose 1, 10, 100, another number up to {TIMESTEPS}, or auto.")
+    return int(text)
 
 
 def union(*grids: tuple[int, ...]) -> tuple[int, ...]:

@@ -152,13 +152,18 @@ def find_faces(image: np.ndarray, settings: Detection, min_probability: float) -
     pixels.  The second look is taken when the first finds no face of at least ``min_probability``, and stands
     when it finds one.
     """
-    longer = max(image.shape[:2])
     first = detect(image, settings.px, settings.min_face * settings.px, settings)
     if (first.probabilities >= min_probability).any():
         return first
-    px = max(settings.px, min(settings.fine_px, longer))
-    second = detect(image, px, settings.fine_min_face * px / longer, settings)
+    second = look_closer(image, settings)
     return second if (second.probabilities >= min_probability).any() else first
+
+
+def look_closer(image: np.ndarray, settings: Detection) -> Faces:
+    """The second look of `find_faces`: at up to ``fine_px``, for small faces too."""
+    longer = max(image.shape[:2])
+    px = max(settings.px, min(settings.fine_px, longer))
+    return detect(image, px, settings.fine_min_face * px / longer, settings)
 
 
 def detect(image: np.ndarray, px: int, min_face_px: float, settings: Detection = Detection()) -> Faces:

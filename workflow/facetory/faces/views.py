@@ -69,9 +69,11 @@ def choose(
     split: str,
     images_per_class: int | None = None,
     corruptions: Sequence[str] = (CLEAN,),
+    classes: Sequence[str] = (),
 ) -> Chosen:
     """A split's rows of a faces ledger, or a balanced part of them (`metrics.sampling.balanced`).
 
+    ``classes`` are a user's own, in order; without them they are the built-in family of the labels.
     A split without faces is a `FacetoryError`, and so is an unknown corruption.  Pictures that were corrupted
     before they were aligned may be asked for under that name alone, and are left as they are.
     """
@@ -88,7 +90,7 @@ def choose(
             f"{ledger}: its pictures went through {earlier} before they were aligned, so they are not "
             f"{', '.join(sorted({*corruptions} - {earlier}))}. Ask for {earlier}, or use the clean faces."
         )
-    classes = family_of((row["label"] for row in everyone), str(ledger))
+    classes = tuple(classes) or family_of((row["label"] for row in everyone), str(ledger))
     labels = np.array([classes.index(row["label"]) for row in rows], dtype=np.int64)
     kept = balanced(labels, [row["sample_id"] for row in rows], images_per_class)
     rows = [rows[position] for position in kept]
