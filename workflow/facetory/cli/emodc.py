@@ -10,6 +10,7 @@ import typer
 from facetory.cli.options import Checkpoints, Folder, Slot, SpecText, by_corruption, spec_of
 from facetory.cli.timing import timing
 from facetory.emodc.generate_spec import EmoDCGenerateSpec
+from facetory.emodc.race_spec import RaceSpec
 from facetory.emodc.spec import EmoDCEvalSpec, EmoDCTrainSpec
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.suggest import validated
@@ -85,6 +86,24 @@ def generate(
     asked = spec_of(EmoDCGenerateSpec, spec)
     with lease(int(asked.device == "cuda")):
         generate_emodc(asked, run, text, backbone, folder, asked.device)
+
+
+@app.command("race")
+def race(
+    spec: SpecText,
+    latents: LatentsPath,
+    text: TextPath,
+    backbone: Backbone,
+    folder: Folder,
+    run: Annotated[Path, typer.Option(help="The run's folder.")],
+) -> None:
+    """Decide by sequential elimination and on the full grid; write how they agree and what each costs."""
+    from facetory.emodc.race_stage import race_emodc
+    from facetory.pipeline.gpu import lease
+
+    asked = spec_of(RaceSpec, spec)
+    with lease(int(asked.device == "cuda")):
+        race_emodc(asked, latents, text, backbone, run, folder, asked.device)
 
 
 @app.command("prompts")
