@@ -81,3 +81,12 @@ def test_a_panel_that_was_not_run_says_why():
     said = " ".join(text.get_text().split())
     assert said == "not run rafdb_basic not placed: expected data/rafdb_basic/Image/aligned (account)"
     assert len(axes.get_xticks()) == 0
+
+
+def test_arrows_between_boxes_are_straight_and_touch_both():
+    left, right = (drawing.Box("", x, y, 4, h, "", "data", "") for x, y, h in ((0, 0, 10), (9, 4, 4)))
+    above = drawing.Box("", 2, 20, 10, 3, "", "data", "")
+    assert drawing.beside(left, right) == ((4, 6), (9, 6))
+    assert drawing.beside(right, left) == ((9, 6), (4, 6))
+    assert drawing.beside(left, above) == ((3, 10), (3, 20))
+    assert drawing.beside(above, left) == ((3, 20), (3, 10))

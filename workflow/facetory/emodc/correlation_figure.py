@@ -70,7 +70,7 @@ def _panel(
     x, y = (pooled(evaluations, timesteps, name) for name in ("positive", prompt))
     axes.plot(x, y, linestyle="none", marker="o", markersize=3, color=colour, alpha=0.45, markeredgewidth=0)
     axes.plot(limits, limits, color=PALETTE["vermillion"], linewidth=1)
-    axes.locator_params(nbins=6)
+    axes.locator_params("x", nbins=4)
     axes.set_xlim(limits)
     axes.set_ylim(limits)
     axes.set_xlabel(as_mathtext("d under the positive prompt c_p"))

@@ -136,9 +136,9 @@ def _panel(axes: Axes, own: Scored, sample_id: str, kind: str, name: str, column
         notes = [f"{value:.2f}" if kind == "discriminative" else f"{value:.2f} %"]
         notes += ["decision"] if label == decision else []
         notes += ["true class"] if label == truth else []
-        axes.annotate(
-            ", ".join(notes), (value, place), (3, 0), textcoords="offset points", va="center", fontsize=7
-        )
+        text = axes.annotate(", ".join(notes), (value, place), (3, 0), textcoords="offset points")
+        text.set(fontsize=7, va="center", color=colours.get(label, "black"))
+        text.set_fontweight("bold" if label == decision else "normal")
     axes.set_yticks(places, [label.replace("_", " ") for label in own.classes])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
