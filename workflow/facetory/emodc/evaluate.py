@@ -15,7 +15,6 @@ from facetory.emodc.grids import union
 from facetory.emodc.inputs import (
     Backbone,
     Latents,
-    fingerprint,
     read_backbone,
     read_latents,
     read_text,
@@ -32,6 +31,7 @@ from facetory.pipeline.files import (
     sha256_of,
     write_tensors,
 )
+from facetory.pipeline.fingerprint import fingerprint
 from facetory.pipeline.provenance import manifest
 from facetory.pipeline.randomness import sample_keys
 
