@@ -3,7 +3,15 @@ import sys
 
 import pytest
 from facetory.data.labels import BASIC, COMPOUND
-from facetory.emodc.prompts import ADJECTIVES, NON_CLASS_PROMPT, NULL_PROMPT, class_prompt, prompts
+from facetory.emodc.prompts import (
+    ADJECTIVES,
+    NON_CLASS_PROMPT,
+    NULL_PROMPT,
+    adjectives_of,
+    article,
+    class_prompt,
+    prompts,
+)
 from facetory.pipeline.files import FacetoryError
 
 
@@ -38,3 +46,22 @@ def test_prompts_and_grids_need_no_torch():
     modules = ("grids", "prompts", "losses", "spec")
     code = f"import sys; from facetory.emodc import {', '.join(modules)}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("unhappy", "an"), ("unique", "a"), ("honest", "an"), ("euphoric", "a"), ("Angry", "an"), ("used", "a")],
+)
+def test_the_article_goes_by_sound(word, expected):
+    assert article(word) == expected
+
+
+def test_classes_of_ones_own_get_adjectives():
+    found = adjectives_of(["joy", "very_unhappy", "anger", "calm"], {"calm": "relaxed"})
+    assert found == {"joy": "happy", "very_unhappy": "very unhappy", "anger": "angry", "calm": "relaxed"}
+
+
+def test_two_classes_with_one_prompt_are_refused():
+    with pytest.raises(FacetoryError, match="classes joy and happiness would share the prompt"):
+        adjectives_of(["joy", "happiness"], {})
+    assert adjectives_of(["joy", "happiness"], {"joy": "joyful"})["joy"] == "joyful"
