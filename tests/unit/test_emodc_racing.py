@@ -3,6 +3,7 @@ import pytest
 from facetory.emodc.race_threshold import (
     calibrate,
     folds,
+    rank,
     read_calibration,
     strangers,
     threshold,
@@ -195,7 +196,7 @@ def test_disagreement_on_other_people_is_within_the_bound(fit):
     calibration = calibrate(others, np.repeat(np.arange(100), 4), 0.99, fit=fit)
     outcome = race(recorded(judged), judged.shape, calibration.model, calibration.threshold)
     rate = (outcome.predictions != full_decisions(judged)).mean()
-    assert calibration.bound == (calibration.disagreements + 1) / 401 <= 0.01
+    assert calibration.bound == 4 / 401 and calibration.disagreements <= 3
     assert rate <= calibration.bound + 3 * np.sqrt(calibration.bound / 4000)
     assert outcome.forwards.mean() < 0.9 * judged[0].size
 
@@ -215,6 +216,7 @@ def test_threshold_is_what_samples_tail_and_one_comparison_ask_for():
     assert threshold(np.zeros(100), 0.995) == pytest.approx(2.5758, abs=1e-4)
     few_large = np.r_[np.zeros(990), np.full(10, 9.0)]
     assert threshold(few_large, 0.995) >= 9
+    assert rank(199, 0.995) == 199 and rank(400, 0.99) == 397 and rank(50, 0.995) == 50
     draws = np.random.default_rng(0).exponential(size=100_000)
     assert threshold(draws, 0.999) == pytest.approx(np.log(1000), rel=0.03)
 

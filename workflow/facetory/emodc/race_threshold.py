@@ -25,9 +25,8 @@ TENSORS = ("order", "whitening", "loadings")
 class Calibration(NamedTuple):
     """A model of the remainder and the threshold z of a race, with what is known of its disagreement.
 
-    samples: how many calibrated it; disagreements: how many of them have a critical value above z; bound:
-    P(disagreement) for a new sample that is exchangeable with them; wilson: the upper end of the rate's 95 %
-    interval among them.
+    samples: how many calibrated it; disagreements: how many of them have a critical value above z, and wilson
+    the upper end of that rate's 95 % interval; bound: on P(disagreement) of a new, exchangeable sample.
     """
 
     model: Remainder
@@ -48,9 +47,10 @@ def calibrate(
     """Learn the remainder and the threshold from complete errors (m, N, K) of ``people`` (m,).
 
     A sample's critical value is taken under a model of other people (cross-conformal prediction; Vovk, Ann.
-    Math. Artif. Intell. 74, 2015); the model that is returned has learnt from all.  With r of the m critical
-    values at or below z, a further exchangeable sample's lies above it with probability at most
-    (m + 1 − r) / (m + 1): no distribution is assumed.
+    Math. Artif. Intell. 74, 2015); the model that is returned has learnt from all.  z is no less than the
+    r-th smallest of the m critical values, r = ⌈(m + 1) target⌉ or m, so a new sample that is exchangeable
+    with them exceeds it with probability (m + 1 − r) / (m + 1) at most, whatever their distribution: that is
+    the bound, 1 − target where m suffices and 1 / (m + 1) where it does not.
     """
     fold = folds(people, min(INNER_FOLDS, len(set(people))), seed)
     critical = np.empty(len(errors))
@@ -59,7 +59,16 @@ def calibrate(
         critical[mine] = critical_values(errors[mine], fit(errors[~mine]))
     z, m = threshold(critical, target), len(errors)
     above = int((critical > z).sum())
-    return Calibration(fit(errors), z, m, above, (above + 1) / (m + 1), wilson(above, m)[1])
+    bound = (m + 1 - rank(m, target)) / (m + 1)
+    return Calibration(fit(errors), z, m, above, bound, wilson(above, m)[1])
+
+
+def rank(samples: int, target: float) -> int:
+    """r of split conformal prediction: the r-th smallest of m values bounds the next with P ≥ target.
+
+    m where m values are too few for the target.
+    """
+    return min(samples, math.ceil(round((samples + 1) * target, 9)))
 
 
 def threshold(critical: np.ndarray, target: float) -> float:
@@ -68,7 +77,7 @@ def threshold(critical: np.ndarray, target: float) -> float:
     Few samples do not show so far a tail, so it is carried on from the upper tenth of ``critical`` (m,),
     beyond u, as exponential (peaks over a threshold; Pickands, Ann. Stat. 3, 1975, with shape 0):
     P(c > z) = 0.1 exp(−(z − u)/β), β at the upper end of its one-sided 90 % interval.  z is never less than
-    what the samples themselves ask for, nor than the normal quantile that a single comparison asks for.
+    the value at `rank`, nor than the normal quantile that a single comparison asks for.
     """
     from scipy.stats import chi2
 
@@ -77,7 +86,7 @@ def threshold(critical: np.ndarray, target: float) -> float:
     u = ordered[min(count, len(ordered) - 1)]
     beta = 2 * (ordered[:count] - u).sum() / chi2.ppf(1 - CONFIDENCE, 2 * count)
     extrapolated = u + beta * max(0.0, math.log(TAIL / (1 - target)))
-    observed = ordered[math.floor((1 - target) * len(ordered))]
+    observed = ordered[len(ordered) - rank(len(ordered), target)]
     return float(max(extrapolated, observed, NormalDist().inv_cdf(target)))
 
 
