@@ -234,6 +234,17 @@ def timing_inputs(wildcards):
     }
 
 
+def race_inputs(wildcards):
+    """The run that races, clean latents, prompts and backbone."""
+    spec, root = STUDY.races[wildcards.race], f"results/{wildcards.scale}"
+    folder = f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/clean"
+    return {
+        "run": f"{root}/runs/{spec.train.id}/manifest.json",
+        "latents": f"{folder}/{spec.split}.safetensors",
+        **text_and_backbone(spec, root),
+    }
+
+
 def classifier_arguments(wildcards, input):
     """The folders of the classifiers that are timed, for the command line."""
     return " ".join(

@@ -70,6 +70,29 @@ rule generate_emodc:
         "--backbone {input.backbone:q} --folder {params.folder:q} > {log:q} 2>&1"
 
 
+rule race_emodc:
+    """Decide by sequential elimination and on the full grid, and compare agreement and cost."""
+    input:
+        unpack(race_inputs),
+    output:
+        manifest="results/{scale}/races/{race}/manifest.json",
+    log:
+        "results/{scale}/logs/races/{race}.log",
+    conda:
+        "../../envs/facetory.yaml"
+    threads: torch_threads
+    resources:
+        gpu=gpus,
+    params:
+        spec=asked_spec,
+        code=code_of("emodc.race_stage"),
+        folder="results/{scale}/races/{race}",
+        run=run_argument,
+    shell:
+        "facetory emodc race --spec {params.spec:q} {params.run} --latents {input.latents:q} "
+        "--text {input.text:q} --backbone {input.backbone:q} --folder {params.folder:q} > {log:q} 2>&1"
+
+
 rule time_emodc:
     """Time EmoDC and the comparators, alone on the machine (EmoDC, Table IX)."""
     input:

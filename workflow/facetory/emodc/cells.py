@@ -33,6 +33,10 @@ STUBS = {
     "emodc_table7": ["Methods"],
     "emodc_table8": ["Method"],
     "emodc_table9": ["Methods"],
+    "emodc_racing": ["Method"],
+    "emodc_fig1": ["Classifier"],
+    "emodc_fig4": ["Model"],
+    "emodc_fig7": ["Guidance"],
     "emodc_ablation_non_negative_prompt": ["c_nn ="],
 }
 Evaluation = Records | str

@@ -13,7 +13,10 @@ from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import PlannedCell
 from facetory.report.cells import differences
 
-ELSEWHERE = ("training_hours", "milliseconds", "frames_per_second", "class_distance")
+ELSEWHERE = (
+    "training_hours", "milliseconds", "frames_per_second", "class_distance", "race ", "full ", "fixed ",
+)  # fmt: skip
+"""How the metrics of such cells begin."""
 PAPERS_DEVICE = "NVIDIA GeForce RTX 4090"
 NAN = float("nan")
 
@@ -29,7 +32,25 @@ class Measured(NamedTuple):
 def elsewhere(cell: PlannedCell, root: Path | str) -> Measured | str:
     """A cell from the file that it names below a scale's results folder, or why it cannot be measured."""
     path = Path(root) / cell.inputs[0]
-    return _drawn(cell, path) if cell.metric == "class_distance" else _timed(cell, path)
+    if cell.metric == "class_distance":
+        return _drawn(cell, path)
+    return _raced(cell, path) if " " in cell.metric else _timed(cell, path)
+
+
+def _raced(cell: PlannedCell, path: Path) -> Measured | str:
+    """Agreement, accuracy or cost of a race, or of the grids beside it, as fractions (table `racing`)."""
+    record = read_json(path)
+    if record["status"] != "raced":
+        return str(record["reason"])
+    content = read_json(path.with_name("race.json"))
+    who, _, what = cell.metric.partition(" ")
+    low, high = content[who].get(f"{what}_interval", (NAN, NAN))
+    budget = {
+        "timesteps": content["timesteps"],
+        "target_agreement": content["target_agreement"],
+        "people": content["people"],
+    }
+    return Measured(Estimate(content[who][what], low, high, content["samples"]), budget, [])
 
 
 def _timed(cell: PlannedCell, path: Path) -> Measured | str:
@@ -46,8 +67,8 @@ def _timed(cell: PlannedCell, path: Path) -> Measured | str:
         estimate = Estimate(training["hours"], NAN, NAN, 1)
     else:
         speed = next(s for s in model["speeds"] if s["steps"] == cell.steps and s["batch_size"] == 1)
-        bounds = (speed[cell.metric + end] for end in ("", "_low", "_high"))
-        estimate = Estimate(*bounds, speed["images"])
+        value, low, high = (speed[cell.metric + end] for end in ("", "_low", "_high"))
+        estimate = Estimate(value, low, high, speed["images"])
         budget = {"device": record["device_name"], "batch_size": 1, "threads": record["threads"]}
     return Measured(estimate, budget, differences(budget, {"device": PAPERS_DEVICE}))
 

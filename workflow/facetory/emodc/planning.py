@@ -7,6 +7,7 @@ from typing import Any
 
 from facetory.emodc.generate_spec import EmoDCGenerateSpec
 from facetory.emodc.grids import evaluation_timesteps, grid, paper_timestep
+from facetory.emodc.race_spec import RaceSpec
 from facetory.emodc.spec import EmoDCEvalSpec, EmoDCScale, EmoDCTrainSpec
 from facetory.emodc.timing_spec import EmoDCTimingSpec
 from facetory.pipeline.config import Settings
@@ -19,6 +20,8 @@ from facetory.recognition.spec import ClassifierEvalSpec, ClassifierSpec
 MODEL_KEYS = {"loss", "lambda_1", "margin", "alpha", "non_negative_prompt"}
 SHARED = EmoDCScale.model_fields.keys() & EmoDCTrainSpec.model_fields.keys()
 """Training fields that a scale chooses."""
+RACED = ("race ", "full ", "fixed ")
+"""How the metrics of a race begin: the race itself, the full grid and the fixed one beside it."""
 TIMED = ("training_hours", "milliseconds", "frames_per_second")
 Request = dict[str, Any]
 
@@ -53,6 +56,8 @@ def demand(request: Request, expansion: Expansion) -> Demand:
 
 def note(request: Request, expansion: Expansion) -> None:
     """Add a request to its demand."""
+    if is_raced(request):
+        return
     if request.get("metric") in TIMED:
         expansion.timed.append(request)
         return
@@ -70,6 +75,11 @@ def is_discriminative(request: Request, expansion: Expansion) -> bool:
     if request["run"] not in known:
         raise unknown("run", request["run"], known, "emodc.yaml")
     return request["run"] in expansion.paper["classifiers"]
+
+
+def is_raced(request: Request) -> bool:
+    """Whether a request asks for a number of a race."""
+    return str(request.get("metric", "")).startswith(RACED)
 
 
 def train_slot(request: Request) -> str:
@@ -161,6 +171,25 @@ def generation(request: Request, train: EmoDCTrainSpec, expansion: Expansion) ->
         px=scale.px,
         guidance_scales=tuple(sorted(demand(request, expansion).guidance_scales)),
         **scale.generation.model_dump(),
+        device=settings.device,
+        threads=settings.scale.threads,
+    )
+
+
+def race(request: Request, train: EmoDCTrainSpec, expansion: Expansion) -> RaceSpec:
+    """A race of a run against its full grid, which is the paper's at every scale."""
+    scale, settings = expansion.scale, expansion.settings
+    dataset = settings.dataset_of(request["slot"])
+    return RaceSpec(
+        train=train,
+        backbone=scale.backbone,
+        dataset=dataset,
+        split=settings.split_of(dataset),
+        px=scale.px,
+        **scale.racing.model_dump(),
+        noise_seed=scale.noise_seed,
+        batch_size=scale.evaluation_batch_size,
+        precision=scale.evaluation_precision if settings.device == "cuda" else "no",
         device=settings.device,
         threads=settings.scale.threads,
     )

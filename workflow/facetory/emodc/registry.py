@@ -139,7 +139,8 @@ def _cell(request: Request, cell_id: str, expansion: Expansion, result: Study) -
     if reason:
         result.missing.setdefault(cell_id, reason)
     into = Study(settings) if reason else result
-    seeds = settings.scale.seeds[:1] if request.get("metric") in planning.TIMED else settings.scale.seeds
+    one_seed = request.get("metric") in planning.TIMED or planning.is_raced(request)
+    seeds = settings.scale.seeds[:1] if one_seed else settings.scale.seeds
     made = [_made(request, seed, expansion, into) for seed in seeds]
     faces = [f"faces/{dataset}/ledger.csv"] if request.get("reads_faces") else []
     return PlannedCell(
@@ -195,6 +196,10 @@ def _made(request: Request, seed: int, expansion: Expansion, study: Study) -> Ma
     train = planning.train_spec(request, seed, expansion)
     if train:
         study.runs[train.id] = train
+    if train and planning.is_raced(request):
+        race = planning.race(request, train, expansion)
+        study.races[race.id] = race
+        return train.id, None, f"races/{race.id}/manifest.json"
     if train and "guidance_scale" in request:
         generation = planning.generation(request, train, expansion)
         study.generations[generation.id] = generation

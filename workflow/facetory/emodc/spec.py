@@ -99,6 +99,17 @@ class Timing(BaseModel):
     repeats: int = 20
 
 
+class Racing(BaseModel):
+    """The races of table `racing`: samples of each class (None: all), and more thresholds to race at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    images_per_class: int | None = None
+    thresholds: tuple[float, ...] = (1.5, 2.5, 3.5)
+    steps: int = 100
+    fixed_steps: int = 10
+    folds: int = 5
+
+
 class EmoDCScale(BaseModel):
     """The `emodc` part of a scale file.
 
@@ -117,6 +128,7 @@ class EmoDCScale(BaseModel):
     correlation_images_per_class: int | None = 43
     generation: Generation = Generation()
     timing: Timing = Timing()
+    racing: Racing = Racing()
     lr: float = 1e-4
     decay: Literal["constant", "cosine"] = "constant"
     precision: Precision = "no"

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 
 class FacetoryError(Exception):
     """An error that a user can act on; its message says what, where, and what to do."""
@@ -74,6 +76,8 @@ def write_tensors(path: Path | str, tensors: dict[str, Any], metadata: dict[str,
     """
     first = next(iter(tensors.values()))
     library = "torch" if type(first).__module__.startswith("torch") else "numpy"
+    if library == "numpy":  # safetensors writes the memory of a transposed array in its own order
+        tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     save_file = importlib.import_module(f"safetensors.{library}").save_file
     with written_aside(path) as aside:
         save_file(tensors, str(aside), {"json": json.dumps(metadata or {})})
