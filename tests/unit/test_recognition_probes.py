@@ -1,55 +1,19 @@
 """Probes find expressions where there are some, find none where there are none, and say what went wrong."""
 
-import csv
-
 import numpy as np
 import pytest
 import torch
 from facetory.cli import probe as cli
-from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_tensors
+from facetory.pipeline.files import FacetoryError, read_json, write_tensors
 from facetory.recognition.cnn import cnn, standardise
 from facetory.recognition.expressions import Expressions, mirrored, shifted
 from facetory.recognition.probes import ProbeSpec, classify, pixel_views, probe
 from facetory.recognition.views import Views, latent_views
+from labelled import CLASSES, dataset
 from PIL import Image
 from typer.testing import CliRunner
 
-CLASSES = ["surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral"]
 SPEC = ProbeSpec(px=16, widths=(8, 16), epochs=12, batch_size=16, lr=1e-2)
-SEEN = (0, 3, 5)
-PEOPLE = {"train": 24, "test": 8}
-
-
-def dataset(folder, latents_tell=False):
-    """Faces whose bright row tells one of three classes, and latents that tell it or are noise."""
-    random = np.random.default_rng(0)
-    faces = folder / "faces" / "drawn"
-    (faces / "images").mkdir(parents=True)
-    rows = []
-    for split, people in PEOPLE.items():
-        names, persons, labels, means = [], [], [], []
-        for person in range(people):
-            for place, label in enumerate(SEEN):
-                name = f"{split}{person}_{label}"
-                face = random.integers(0, 120, (20, 20, 3), dtype=np.uint8)
-                face[4 + 5 * place : 7 + 5 * place] += 130
-                path = faces / "images" / f"{name}.png"
-                Image.fromarray(face).save(path)
-                rows.append([name, split, CLASSES[label], f"{split}{person}", sha256_of(path)])
-                mean = random.normal(size=(2, 4, 8, 8))
-                mean[:, place] += 3 * latents_tell
-                names, persons = [*names, name], [*persons, f"{split}{person}"]
-                labels, means = [*labels, label], [*means, mean]
-        about = {"sample_ids": names, "persons": persons, "classes": CLASSES, "scaling_factor": 0.5}
-        tensors = {"mean": np.stack(means).astype(np.float16), "labels": np.array(labels)}
-        write_tensors(folder / f"{split}.safetensors", tensors, about)
-    with (faces / "ledger.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["sample_id", "split", "label", "person", "sha256"], *rows])
-    return (
-        folder / "faces" / "drawn" / "ledger.csv",
-        folder / "train.safetensors",
-        folder / "test.safetensors",
-    )
 
 
 def rewritten(path, **changes):

@@ -15,15 +15,21 @@ app = typer.Typer(
     no_args_is_help=True, help="Discriminative classifiers: train one, evaluate it, count its parameters."
 )
 
+Faces = Annotated[Path | None, typer.Option(help="ledger.csv of a folder of aligned faces.", exists=True)]
+
 
 @app.command("train")
 def train(
     spec: SpecText,
     folder: Folder,
     checkpoints: Checkpoints,
-    faces: Annotated[Path | None, typer.Option(help="ledger.csv of a folder of aligned faces.")] = None,
-    latents: Annotated[Path | None, typer.Option(help="Cached latents of the training split.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="The authors' checkpoint; nothing is trained.")] = None,
+    faces: Faces = None,
+    latents: Annotated[
+        Path | None, typer.Option(help="Cached latents of the training split.", exists=True)
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The authors' checkpoint; nothing is trained.", exists=True)
+    ] = None,
 ) -> None:
     """Train a classifier on faces or on latents; a run that diverges leaves its reason (exit 0)."""
     from facetory.pipeline.gpu import lease
@@ -40,7 +46,7 @@ def evaluate(
     spec: SpecText,
     classifier: Annotated[Path, typer.Option(help="The trained classifier's folder.")],
     folder: Folder,
-    faces: Annotated[Path | None, typer.Option(help="ledger.csv of a folder of aligned faces.")] = None,
+    faces: Faces = None,
     latents: Annotated[
         str | None,
         typer.Option(help="Cached latents of one split; {corruption} stands for each of the spec's."),
@@ -62,19 +68,22 @@ def evaluate(
 def parameters(
     classes: Annotated[int, typer.Option(help="Number of classes.")] = 7,
 ) -> None:
-    """Print each network's number of parameters, as published and small, beside the published number."""
+    """Print each network's number of parameters beside the published one.
+
+    What the authors' own code counts may include parts that its forward pass never calls; ours has none.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    from facetory.recognition.networks import PUBLISHED_PARAMETERS, counts
+    from facetory.recognition.networks import counts
 
     table = Table(title=f"Parameters (millions), {classes} classes")
-    for heading in ("network", "published", "size paper", "size small"):
+    for heading in ("network", "published", "authors' code", "ours", "ours, small"):
         table.add_column(heading, justify="left" if heading == "network" else "right")
-    for name, (paper, small) in counts(classes).items():
-        published = PUBLISHED_PARAMETERS.get(name)
-        shown = f"{published / 1e6:.1f}" if published else "–"
-        table.add_row(name, shown, f"{paper / 1e6:.2f}", f"{small / 1e6:.2f}")
+    for name, count in counts(classes).items():
+        published = f"{count.published / 1e6:.1f}" if count.published else "–"
+        others = (f"{number / 1e6:.2f}" if number else "–" for number in count[1:])
+        table.add_row(name, published, *others)
     Console().print(table)
 
 

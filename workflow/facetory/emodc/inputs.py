@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -82,9 +80,3 @@ def read_backbone(path: Path | str) -> Backbone:
 def unet_files(backbone: Backbone) -> list[Path]:
     """The files that make the UNet, for hashing: its configuration and its weights."""
     return sorted(path for path in (backbone.folder / "unet").iterdir() if path.is_file())
-
-
-def fingerprint(record: dict[str, Any]) -> str:
-    """16 hex digits for a manifest's spec, code and inputs: what partial results are bound to."""
-    parts = [record["spec"], record["code"], sorted(record["inputs"].values())]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

@@ -40,7 +40,9 @@ class Expressions:
     ) -> None:
         self.views, self.labels = torch.from_numpy(data.views), torch.from_numpy(data.labels)
         self.keys, self.size = sample_keys(data.sample_ids), len(data.labels)
-        self.network, self.prepare, self.device = network.to(device), prepare, device
+        channels_last: Any = {"memory_format": torch.channels_last}
+        self.network = network.to(device).to(**channels_last)
+        self.prepare, self.device = prepare, device
         self.key = stream_key(seed, stream, "augmentation")
         self.label_smoothing = label_smoothing
 

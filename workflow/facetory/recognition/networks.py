@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata
+from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata
 from facetory.pipeline.randomness import stream_key
+from facetory.recognition.preprocessing import PREPROCESSING, prepare
 from facetory.recognition.spec import ClassifierSpec, Network
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 CNN_WIDTHS = {"paper": (64, 128, 256, 256), "small": (32, 64, 128, 128)}
 CNN_DROPOUT = 0.3
-PUBLISHED_PARAMETERS = {"apvit": 65.2e6, "poster": 71.8e6, "posterpp": 43.7e6, "resnet18": 11_689_512}
-"""As their papers print them, for seven classes; ResNet-18's is torchvision's, for a thousand."""
 
 
 def build(spec: ClassifierSpec, classes: int, channels: int = 3, side: int | None = None) -> nn.Module:
@@ -50,7 +49,7 @@ def _build(spec: ClassifierSpec, classes: int, channels: int, side: int) -> nn.M
         case "apvit":
             from facetory.recognition.apvit import apvit
 
-            return apvit(classes, spec.size, side)
+            return apvit(classes, spec.size, PREPROCESSING["apvit"].px if spec.size == "paper" else side)
         case "poster":
             from facetory.recognition.poster import poster
 
@@ -70,8 +69,6 @@ def prepare_for(spec: ClassifierSpec) -> Prepare:
 
     if spec.network == "cnn":
         return torch.Tensor.float
-    from facetory.recognition.preprocessing import prepare
-
     px = None if spec.size == "paper" else spec.px
     return lambda images: prepare(images, spec.network, px)
 
@@ -95,9 +92,20 @@ def load(folder: Path | str, spec: ClassifierSpec, device: str = "cpu") -> tuple
     return network.to(device).eval(), about["classes"]
 
 
-def counts(classes: int) -> dict[str, tuple[int, int]]:
-    """The number of parameters of every network, of the paper's size and small."""
+class Count(NamedTuple):
+    """Numbers of parameters: as published, as the authors' code has them, and ours of both sizes."""
+
+    published: int | None
+    authors: int | None
+    paper: int
+    small: int
+
+
+def counts(classes: int) -> dict[str, Count]:
+    """The number of parameters of every network."""
     import torch
+
+    from facetory.recognition.checkpoint import LISTS
 
     found = {}
     with torch.device("meta"):
@@ -107,7 +115,9 @@ def counts(classes: int) -> dict[str, tuple[int, int]]:
                 _build(ClassifierSpec(network=name, size=size, dataset="", px=px, steps=0), classes, 3, px)
                 for size in ("paper", "small")
             )
-            found[name] = (parameters(paper), parameters(small))
+            told = read_json(listed)["parameters"] if (listed := LISTS / f"{name}.json").exists() else {}
+            theirs = (told.get("published"), told.get("authors"))
+            found[name] = Count(*theirs, parameters(paper), parameters(small))
     return found
 
 
