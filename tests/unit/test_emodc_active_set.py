@@ -95,7 +95,7 @@ def decisions(mode, fractions, parts=2):
 
 
 def test_it_follows_the_last_windows_active_fraction():
-    fractions = [0.4] * 50 + [0.6] * 50 + [0.5] * 50 + [0.45] * 50
+    fractions = [0.3] * 50 + [0.6] * 50 + [0.4] * 50 + [0.35] * 50
     made = decisions("auto", [*fractions, 0.0])
     assert made == [False] * 50 + [True] * 50 + [False] * 100 + [True]
     assert decisions("never", fractions) == [False] * 200
