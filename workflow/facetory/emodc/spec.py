@@ -133,6 +133,7 @@ class EmoDCScale(BaseModel):
     decay: Literal["constant", "cosine"] = "constant"
     precision: Precision = "no"
     detach_margin: bool = False
+    active_set: Literal["never", "auto", "always"] = "never"
     lora_rank: int = 16
     lora_alpha: int = 16
     lora_targets: tuple[str, ...] = ("to_q", "to_k", "to_v", "to_out.0")
