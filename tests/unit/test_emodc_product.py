@@ -9,9 +9,11 @@ import pytest
 from drawn import face, picture
 from facetory.cli.main import app
 from facetory.emodc import own_plan
+from facetory.emodc.export import beside, opened
 from facetory.emodc.own_plan import Request, plan_own
 from facetory.emodc.predict import EmotionDiffusionClassifier
-from facetory.pipeline.files import FacetoryError
+from facetory.emodc.race_threshold import calibrate, write_calibration
+from facetory.pipeline.files import FacetoryError, write_json
 from facetory.pipeline.once import once
 from PIL import Image
 from typer.testing import CliRunner
@@ -113,6 +115,27 @@ def test_export_from_a_run(trained, tmp_path):
     result = typed("emodc", "export", "--run", run, "--model", tmp_path / "m", "--name", "mine")
     assert result.exit_code == 0
     assert json.loads((tmp_path / "m" / "model.json").read_text())["name"] == "mine"
+
+
+def test_of_several_evaluations_the_whole_clean_one_counts_and_a_race_is_found(trained, tmp_path):
+    work = tmp_path / "work"
+    shutil.copytree(f"{trained[1]}.work", work)
+    (run,) = work.glob("runs/*")
+    (whole,) = work.glob("evaluations/*")
+    about = json.loads((whole / "manifest.json").read_text())
+    for name, change in {"a": {"images_per_class": 1}, "b": {"corruptions": ["blur2"]}}.items():
+        for folder in (work / "evaluations" / name, work / "evaluations" / f"z{name}"):
+            write_json(folder / "manifest.json", about | {"spec": about["spec"] | change})
+    made = beside(run)
+    assert made.evaluation.name == whole.name and made.race is None
+    race = work / "races" / "x"
+    errors = np.random.default_rng(0).normal(size=(30, 20, 3))
+    write_json(race / "manifest.json", {"spec": about["spec"], "status": "raced"})
+    calibration = calibrate(errors, np.array([f"p{i}" for i in range(30)]), 0.9)
+    write_calibration(race / "calibration.safetensors", calibration)
+    model = opened(beside(run))
+    assert model.about.race.steps == 20 and model.about.race.how == "a race on the test split"
+    assert model.race.threshold == model.about.race.threshold == calibration.threshold
 
 
 def test_a_run_of_other_weights_is_not_exported(trained, tmp_path):

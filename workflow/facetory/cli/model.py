@@ -22,6 +22,7 @@ def export(
     run: RunFolder,
     model: Annotated[Path, typer.Option(help="Folder that receives the model.")],
     evaluation: Evaluation = None,
+    race: Annotated[Path | None, typer.Option(help="Folder of the run's race.")] = None,
     text: Text = None,
     backbone: Backbone = None,
     faces: Faces = None,
@@ -40,6 +41,7 @@ def export(
 
     asked = {
         "evaluation": evaluation,
+        "race": race,
         "text": text,
         "backbone": backbone,
         "faces": faces,

@@ -31,7 +31,7 @@ Examples:
 
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The model's folder.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photographs.")],
     steps: Annotated[
         str, typer.Option(help="Timesteps averaged: 1, 10, 100, or auto (as many as each face needs).")
     ] = "10",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from importlib.metadata import version
@@ -47,7 +48,8 @@ UNET = "unet/diffusion_pytorch_model.safetensors"
 class Made(NamedTuple):
     """What a run was made from: its folder, the text file, and manifests of backbone, faces and dataset.
 
-    ``evaluation`` is the folder of its evaluation, or None.
+    ``evaluation`` and ``race`` are the folders of its evaluation on all clean images, and of its race, or
+    None.
     """
 
     run: Path
@@ -56,6 +58,7 @@ class Made(NamedTuple):
     faces: Path
     dataset: Path
     evaluation: Path | None = None
+    race: Path | None = None
 
 
 def beside(run: Path | str) -> Made:
@@ -70,18 +73,21 @@ def beside(run: Path | str) -> Made:
         root / "backbones" / spec.backbone / "manifest.json",
         root / "faces" / spec.dataset / "manifest.json",
         root / "datasets" / spec.dataset / "manifest.json",
-        _evaluation_of(spec, root / "evaluations"),
+        _of_run(spec, root / "evaluations", "evaluated"),
+        _of_run(spec, root / "races", "raced"),
     )
 
 
-def _evaluation_of(spec: EmoDCTrainSpec, folder: Path) -> Path | None:
+def _of_run(spec: EmoDCTrainSpec, folder: Path, status: str) -> Path | None:
+    """The result in a folder that is the run's on its own dataset, on the most clean images."""
+    found = []
     for path in sorted(folder.glob("*/manifest.json")):
         about = read_json(path)
         asked = about.get("spec", {})
-        same = asked.get("train") == spec.model_dump(mode="json", exclude_defaults=True)
-        if same and asked["dataset"] == spec.dataset and about["status"] == "evaluated":
-            return path.parent
-    return None
+        same = asked.get("train") == json.loads(spec.canonical()) and asked["dataset"] == spec.dataset
+        if same and about["status"] == status and "clean" in asked.get("corruptions", ["clean"]):
+            found.append((asked.get("images_per_class") or math.inf, path.parent))
+    return max(found, key=lambda pair: pair[0], default=(0, None))[1]
 
 
 def opened(
@@ -108,7 +114,7 @@ def opened(
         splits=dataset.get("splits") or ("no person in two" if "people" in dataset else "as published"),
         evaluated=records.spec["split"] if records else None,
     )
-    raced = _raced(records, spec.loss) if records else None
+    raced, how = _raced(made.race, records, spec.loss)
     backbone = _backbone(made.backbone)
     _check_unet(about["inputs"], backbone, made.run)
     model = Model(
@@ -126,7 +132,7 @@ def opened(
         training=spec,
         data=data,
         licence=licence or f"data: {data.licence}; backbone: {backbone.licence}",
-        race=_race(records, raced),
+        race=raced and _race(raced, how),
         metrics=_metrics(records, spec.loss),
         facetory=version("facetory"),
     )
@@ -225,27 +231,29 @@ def _calibration(records: Records | None, loss: str) -> Calibration:
     )
 
 
-def _raced(records: Records, loss: str) -> RaceCalibration | None:
-    """Racing calibrated on complete errors at the most timesteps recorded; None where there is too little."""
-    from facetory.emodc.race_threshold import calibrate, strangers
+def _raced(race: Path | None, records: Records | None, loss: str) -> tuple[RaceCalibration | None, str]:
+    """A race's calibration and where it is from: the run's race, else the most timesteps recorded.
 
+    None where there are too few people or timesteps.
+    """
+    from facetory.emodc.race_threshold import calibrate, read_calibration, strangers
+
+    if race:
+        spec = read_json(race / "manifest.json")["spec"]
+        return read_calibration(race / "calibration.safetensors"), f"a race on the {spec['split']} split"
+    if records is None:
+        return None, ""
     people, steps = strangers(records.persons, records.sample_ids), recorded_steps(records, loss)[-1]
     if len(set(people)) < LEAST_RACERS or steps < LEAST_RACE:
-        return None
+        return None, ""
     columns = np.searchsorted(records.timesteps, evaluation_timesteps(loss, steps))
-    return calibrate(records.errors[:, columns], people, TARGET_AGREEMENT)
+    raced = calibrate(records.errors[:, columns], people, TARGET_AGREEMENT)
+    return raced, f"complete errors on the {records.spec['split']} split"
 
 
-def _race(records: Records | None, raced: RaceCalibration | None) -> Race | None:
-    if records is None or raced is None:
-        return None
-    return Race(
-        steps=len(raced.model.order),
-        threshold=raced.threshold,
-        samples=raced.samples,
-        bound=raced.bound,
-        how=f"complete errors on the {records.spec['split']} split of {records.dataset}",
-    )
+def _race(raced: RaceCalibration, how: str) -> Race:
+    steps = len(raced.model.order)
+    return Race(steps=steps, threshold=raced.threshold, samples=raced.samples, bound=raced.bound, how=how)
 
 
 def _metrics(records: Records | None, loss: str) -> tuple[Metric, ...]:
