@@ -38,11 +38,13 @@ rule all_figures:
 
 
 rule all:
-    """Every table and figure."""
+    """Every table and figure, a card for every run, and the models that people use."""
     default_target: True
     input:
         rules.all_tables.input,
         rules.all_figures.input,
+        rules.emodc_cards.input,
+        rules.emodc_models.input,
 
 
 include: "workflow/rules/report.smk"

@@ -245,6 +245,40 @@ def race_inputs(wildcards):
     }
 
 
+def stands_in_for(wildcards):
+    """The dataset that a run's training data replace, for the command line."""
+    dataset = STUDY.runs[wildcards.run].dataset
+    replaced = {
+        cell.slot_title
+        for plan in STUDY.plans.values()
+        for cell in plan.cells
+        if cell.stand_in and cell.dataset == dataset and cell.trained_slot == cell.slot
+    }
+    return f"--stands-in-for '{' and '.join(sorted(replaced))}'" if replaced else ""
+
+
+def model_inputs(wildcards):
+    """A run, its evaluation on its own dataset, its race where there is one, and what it was made from."""
+    spec, root = STUDY.runs[wildcards.run], f"results/{wildcards.scale}"
+    evaluations = [
+        f"{root}/evaluations/{name}/manifest.json"
+        for name, e in STUDY.evaluations.items()
+        if e.train == spec and e.dataset == spec.dataset and "clean" in e.corruptions
+    ]
+    races = [
+        f"{root}/races/{name}/manifest.json"
+        for name, race in STUDY.races.items()
+        if race.train == spec
+    ]
+    return {
+        "run": f"{root}/runs/{wildcards.run}/manifest.json",
+        "measured": evaluations + races,
+        "faces": f"{root}/faces/{spec.dataset}/manifest.json",
+        "dataset": f"{root}/datasets/{spec.dataset}/manifest.json",
+        **text_and_backbone(spec, root),
+    }
+
+
 def classifier_arguments(wildcards, input):
     """The folders of the classifiers that are timed, for the command line."""
     return " ".join(

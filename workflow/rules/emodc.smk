@@ -115,3 +115,57 @@ rule time_emodc:
     shell:
         "facetory emodc time --spec {params.spec:q} {params.run} {params.classifiers} --faces {input.faces:q} "
         "--text {input.text:q} --backbone {input.backbone:q} --folder {params.folder:q} > {log:q} 2>&1"
+
+
+rule card_emodc:
+    """Write the model card of a run beside its weights; that of a failed run gives the reason."""
+    input:
+        unpack(model_inputs),
+    output:
+        card="results/{scale}/runs/{run}/README.md",
+    log:
+        "results/{scale}/logs/cards/{run}.log",
+    conda:
+        "../../envs/facetory.yaml"
+    params:
+        code=code_of("emodc.export"),
+        run=run_argument,
+        stands_in_for=stands_in_for,
+    shell:
+        "facetory emodc card {params.run} {params.stands_in_for} > {log:q} 2>&1"
+
+
+rule export_emodc:
+    """Write a run as a model that people can use: adapter, prompts, calibration, race and card."""
+    input:
+        unpack(model_inputs),
+        card="results/{scale}/runs/{run}/README.md",
+    output:
+        model="results/{scale}/models/{run}/model.json",
+    log:
+        "results/{scale}/logs/models/{run}.log",
+    conda:
+        "../../envs/facetory.yaml"
+    params:
+        code=code_of("emodc.export"),
+        run=run_argument,
+        folder="results/{scale}/models/{run}",
+        stands_in_for=stands_in_for,
+    shell:
+        "facetory emodc export {params.run} --model {params.folder:q} {params.stands_in_for} > {log:q} 2>&1"
+
+
+rule emodc_cards:
+    """The model card of every run of EmoDC."""
+    input:
+        expand("results/{scale}/runs/{run}/README.md", scale=RESULTS, run=STUDY.runs),
+
+
+rule emodc_models:
+    """The runs that race, as models for `facetory predict`."""
+    input:
+        expand(
+            "results/{scale}/models/{run}/model.json",
+            scale=RESULTS,
+            run=[race.train.id for race in STUDY.races.values()],
+        ),

@@ -55,7 +55,7 @@ def export(
 
 
 def card(run: RunFolder, stands_in_for: StandsInFor = None) -> None:
-    """Write the card of a trained run beside its weights, from what lies beside it under results/."""
-    from facetory.emodc.export import beside, opened, run_card
+    """Write the card of a run into its folder, from what lies beside it; that of a failed run says why."""
+    from facetory.emodc.export import card_of_run
 
-    typer.echo(run_card(opened(beside(run), stands_in_for=stands_in_for)))
+    typer.echo(card_of_run(run, stands_in_for))

@@ -157,6 +157,16 @@ def run_card(model: Opened) -> Path:
     return path
 
 
+def card_of_run(run: Path, stands_in_for: str | None = None) -> Path:
+    """Write a run's card from what lies beside it; that of a run that failed gives the reason."""
+    about = read_json(run / "manifest.json")
+    if about["status"] == "trained":
+        return run_card(opened(beside(run), stands_in_for=stands_in_for))
+    path = run / "README.md"
+    write_text(path, f"# {run.name}\n\nIts training failed: {about['reason']}\n\nThere is no model to use.\n")
+    return path
+
+
 def _records(evaluation: Path, spec: EmoDCTrainSpec) -> Records:
     about = read_json(evaluation / "manifest.json")
     if about["status"] != "evaluated":
