@@ -46,6 +46,7 @@ def test_bit_reversed_order_of_eight():
     assert bit_reversed(1).tolist() == [0]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300))
 def test_bit_reversed_is_a_permutation_that_halves_the_gaps(count):
     order = bit_reversed(count)

@@ -16,8 +16,8 @@ from facetory.metrics.bootstrap import clusters, wilson
 from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata, write_tensors
 from facetory.pipeline.randomness import permutation
 
-TAIL = 0.1
-CONFIDENCE = 0.9
+TAIL = 0.2
+CONFIDENCE = 0.8
 INNER_FOLDS = 5
 TENSORS = ("order", "whitening", "loadings")
 
@@ -74,9 +74,9 @@ def rank(samples: int, target: float) -> int:
 def threshold(critical: np.ndarray, target: float) -> float:
     """The z that a new sample's critical value exceeds with probability 1 − target at most.
 
-    Few samples do not show so far a tail, so it is carried on from the upper tenth of ``critical`` (m,),
+    Few samples do not show so far a tail, so it is carried on from the upper fifth of ``critical`` (m,),
     beyond u, as exponential (peaks over a threshold; Pickands, Ann. Stat. 3, 1975, with shape 0):
-    P(c > z) = 0.1 exp(−(z − u)/β), β at the upper end of its one-sided 90 % interval.  z is never less than
+    P(c > z) = 0.2 exp(−(z − u)/β), β at the upper end of its one-sided 80 % interval.  z is never less than
     the value at `rank`, nor than the normal quantile that a single comparison asks for.
     """
     from scipy.stats import chi2

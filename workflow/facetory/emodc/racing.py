@@ -27,7 +27,7 @@ class Outcome(NamedTuple):
     errors: np.ndarray
 
 
-def looks(count: int, first: int = 4, growth: float = 1.15) -> tuple[int, ...]:
+def looks(count: int, first: int = 4, growth: float = 1.2) -> tuple[int, ...]:
     """After how many of ``count`` timesteps a race looks: ``first``, ``growth`` times as many, and so on."""
     found = [min(first, count)]
     while found[-1] < count:
