@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 class Size(NamedTuple):
     """``side`` of the images inside; channels, image units, landmark units and heads of the three scales,
-    finest first; channels of the landmark branch's last maps; width, depth and heads of the transformer.
+    finest first; channels of the landmark branch's last maps; width, depth and heads of the transformer; and
+    what it starts from: the deviations of linear weights and of positions, and the scales' layer scale.
     """
 
     side: int
@@ -38,15 +39,44 @@ class Size(NamedTuple):
     width: int
     depth: int
     heads: int
+    linear_std: float
+    position_std: float
+    layer_scale: float
 
 
 SIZES = {
-    "paper": Size(112, ir50.WIDTHS, ir50.UNITS, (4, 6, 2), (2, 4, 8), 512, width=768, depth=2, heads=8),
-    "small": Size(64, (8, 16, 32), (1, 1, 1), (1, 1, 1), (1, 2, 2), 64, width=64, depth=2, heads=4),
+    "paper": Size(
+        side=112,
+        widths=ir50.WIDTHS,
+        image_units=ir50.UNITS,
+        landmark_units=(4, 6, 2),
+        scale_heads=(2, 4, 8),
+        landmark_width=512,
+        width=768,
+        depth=2,
+        heads=8,
+        linear_std=0.01,
+        position_std=0.02,
+        layer_scale=1e-5,
+    ),
+    "small": Size(
+        side=64,
+        widths=(8, 16, 32),
+        image_units=(1, 1, 1),
+        landmark_units=(1, 1, 1),
+        scale_heads=(1, 2, 2),
+        landmark_width=64,
+        width=64,
+        depth=2,
+        heads=4,
+        linear_std=0.1,
+        position_std=0.5,
+        layer_scale=0.1,
+    ),
 }
+"""The authors start from trained branches; from random ones, and narrower, theirs would start too faint."""
 RATIO = 4
 DROP_PATHS = (0.0, 0.125, 0.25)
-LAYER_SCALE = 1e-5
 
 
 def posterpp(classes: int, size: str = "paper") -> PosterPP:
@@ -72,12 +102,13 @@ class PosterPP(nn.Module):
             LandmarkAttention(size.widths[i], size.scale_heads[i], size.side >> (i + 2)) for i in range(3)
         )
         self.ffn1, self.ffn2, self.ffn3 = (
-            FeedForward(*scale) for scale in zip(size.widths, DROP_PATHS, strict=True)
+            FeedForward(width, size.layer_scale, drop_path)
+            for width, drop_path in zip(size.widths, DROP_PATHS, strict=True)
         )
         self.embed_q = nn.Sequential(halving(fine, size.width), halving(size.width, size.width))
         self.embed_k = nn.Sequential(halving(middle, size.width))
         self.embed_v = nn.Sequential(OrderedDict(proj=nn.Conv2d(coarse, size.width, 1)))
-        self.VIT = Transformer(3 * (size.side // 16) ** 2, size.width, size.depth, size.heads, classes)
+        self.VIT = Transformer(3 * (size.side // 16) ** 2, size, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits; images are first resized to the nearest pixels."""
@@ -167,10 +198,10 @@ def relative_positions(side: int) -> Tensor:
 class FeedForward(nn.Module):
     """Attention's result and a perceptron, each scaled by channel and added to the tokens."""
 
-    def __init__(self, width: int, drop_path: float) -> None:
+    def __init__(self, width: int, layer_scale: float, drop_path: float) -> None:
         super().__init__()
-        self.gamma1 = nn.Parameter(torch.full((width,), LAYER_SCALE))
-        self.gamma2 = nn.Parameter(torch.full((width,), LAYER_SCALE))
+        self.gamma1 = nn.Parameter(torch.full((width,), layer_scale))
+        self.gamma2 = nn.Parameter(torch.full((width,), layer_scale))
         self.norm = nn.LayerNorm(width)
         self.mlp = mlp(width, RATIO)
         self.drop_path = DropPath(drop_path)
@@ -184,19 +215,19 @@ class FeedForward(nn.Module):
 class Transformer(nn.Module):
     """Tokens (batch, n, width) to logits, through self-attention and a gated class token."""
 
-    def __init__(self, tokens: int, width: int, depth: int, heads: int, classes: int) -> None:
+    def __init__(self, tokens: int, size: Size, classes: int) -> None:
         super().__init__()
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.pos_embed = nn.Parameter(torch.zeros(1, tokens + 1, width))
-        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
-        self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.se_block = Gate(width)
-        self.head = head(width, classes)
-        for weight in (self.cls_token, self.pos_embed):
-            nn.init.trunc_normal_(weight, std=0.02)
+        self.cls_token = nn.Parameter(torch.empty(1, 1, size.width))
+        self.pos_embed = nn.Parameter(torch.empty(1, tokens + 1, size.width))
+        self.blocks = nn.Sequential(*(Block(size.width, size.heads) for _ in range(size.depth)))
+        self.norm = nn.LayerNorm(size.width, eps=1e-6)
+        self.se_block = Gate(size.width)
+        self.head = head(size.width, classes)
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        nn.init.trunc_normal_(self.pos_embed, std=size.position_std)
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.01)
+                nn.init.trunc_normal_(module.weight, std=size.linear_std)
                 nn.init.zeros_(module.bias)
 
     def forward(self, tokens: Tensor) -> Tensor:
