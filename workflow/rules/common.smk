@@ -272,11 +272,18 @@ def model_inputs(wildcards):
     ]
     return {
         "run": f"{root}/runs/{wildcards.run}/manifest.json",
-        "measured": evaluations + races,
+        **({"evaluation": evaluations[0]} if evaluations else {}),
+        **({"race": races[0]} if races else {}),
         "faces": f"{root}/faces/{spec.dataset}/manifest.json",
         "dataset": f"{root}/datasets/{spec.dataset}/manifest.json",
         **text_and_backbone(spec, root),
     }
+
+
+def measured_arguments(wildcards, input):
+    """The evaluation and the race of a run, for the command line."""
+    given = [kind for kind in ("evaluation", "race") if kind in input.keys()]
+    return " ".join(f"--{kind} {Path(input[kind]).parent}" for kind in given)
 
 
 def classifier_arguments(wildcards, input):

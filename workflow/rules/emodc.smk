@@ -130,9 +130,10 @@ rule card_emodc:
     params:
         code=code_of("emodc.export"),
         run=run_argument,
+        measured=measured_arguments,
         stands_in_for=stands_in_for,
     shell:
-        "facetory emodc card {params.run} {params.stands_in_for} > {log:q} 2>&1"
+        "facetory emodc card {params.run} {params.measured} {params.stands_in_for} > {log:q} 2>&1"
 
 
 rule export_emodc:
@@ -149,10 +150,11 @@ rule export_emodc:
     params:
         code=code_of("emodc.export"),
         run=run_argument,
+        measured=measured_arguments,
         folder="results/{scale}/models/{run}",
         stands_in_for=stands_in_for,
     shell:
-        "facetory emodc export {params.run} --model {params.folder:q} {params.stands_in_for} > {log:q} 2>&1"
+        "facetory emodc export {params.run} {params.measured} --model {params.folder:q} {params.stands_in_for} > {log:q} 2>&1"
 
 
 rule emodc_cards:

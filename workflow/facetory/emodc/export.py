@@ -61,8 +61,8 @@ class Made(NamedTuple):
     race: Path | None = None
 
 
-def beside(run: Path | str) -> Made:
-    """What lies beside a run in a folder of results; its evaluation is looked for there."""
+def beside(run: Path | str, evaluation: Path | None = None, race: Path | None = None) -> Made:
+    """What lies beside a run in a folder of results; evaluation and race are looked for if not named."""
     run = Path(run)
     about = read_json(run / "manifest.json")
     spec = validated(EmoDCTrainSpec, about.get("spec"), str(run / "manifest.json"))
@@ -73,8 +73,8 @@ def beside(run: Path | str) -> Made:
         root / "backbones" / spec.backbone / "manifest.json",
         root / "faces" / spec.dataset / "manifest.json",
         root / "datasets" / spec.dataset / "manifest.json",
-        _of_run(spec, root / "evaluations", "evaluated"),
-        _of_run(spec, root / "races", "raced"),
+        evaluation or _of_run(spec, root / "evaluations", "evaluated"),
+        race or _of_run(spec, root / "races", "raced"),
     )
 
 
@@ -85,7 +85,9 @@ def _of_run(spec: EmoDCTrainSpec, folder: Path, status: str) -> Path | None:
         about = read_json(path)
         asked = about.get("spec", {})
         same = asked.get("train") == json.loads(spec.canonical()) and asked["dataset"] == spec.dataset
-        if same and about["status"] == status and "clean" in asked.get("corruptions", ["clean"]):
+        whole = all((path.parent / name).is_file() for name in about.get("outputs") or {})
+        clean = "clean" in asked.get("corruptions", ["clean"])
+        if same and about["status"] == status and clean and whole:
             found.append((asked.get("images_per_class") or math.inf, path.parent))
     return max(found, key=lambda pair: pair[0], default=(0, None))[1]
 
@@ -157,11 +159,13 @@ def run_card(model: Opened) -> Path:
     return path
 
 
-def card_of_run(run: Path, stands_in_for: str | None = None) -> Path:
+def card_of_run(
+    run: Path, evaluation: Path | None = None, race: Path | None = None, stands_in_for: str | None = None
+) -> Path:
     """Write a run's card from what lies beside it; that of a run that failed gives the reason."""
     about = read_json(run / "manifest.json")
     if about["status"] == "trained":
-        return run_card(opened(beside(run), stands_in_for=stands_in_for))
+        return run_card(opened(beside(run, evaluation, race), stands_in_for=stands_in_for))
     path = run / "README.md"
     write_text(path, f"# {run.name}\n\nIts training failed: {about['reason']}\n\nThere is no model to use.\n")
     return path
