@@ -17,7 +17,7 @@ from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata, 
 from facetory.pipeline.randomness import permutation
 
 TAIL = 0.2
-CONFIDENCE = 0.8
+CONFIDENCE = 0.9
 INNER_FOLDS = 5
 TENSORS = ("order", "whitening", "loadings")
 
@@ -76,7 +76,7 @@ def threshold(critical: np.ndarray, target: float) -> float:
 
     Few samples do not show so far a tail, so it is carried on from the upper fifth of ``critical`` (m,),
     beyond u, as exponential (peaks over a threshold; Pickands, Ann. Stat. 3, 1975, with shape 0):
-    P(c > z) = 0.2 exp(−(z − u)/β), β at the upper end of its one-sided 80 % interval.  z is never less than
+    P(c > z) = 0.2 exp(−(z − u)/β), β at the upper end of its one-sided 90 % interval.  z is never less than
     the value at `rank`, nor than the normal quantile that a single comparison asks for.
     """
     from scipy.stats import chi2
