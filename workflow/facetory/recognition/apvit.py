@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Size(NamedTuple):
     """Channels and units of the convolutional stages; the transformer's width, heads, and keep rates.
 
-    There is a block for each rate, the share of tokens that it keeps besides the class token.
+    There is a block for each rate, the share of tokens that it keeps besides the class token.  ``stride`` is
+    that of the first convolution.
     """
 
     channels: Sequence[int]
@@ -34,13 +35,16 @@ class Size(NamedTuple):
     width: int
     heads: int
     keep_rates: Sequence[float]
+    stride: int = 1
 
 
-SIZES = {
-    "paper": Size(ir50.WIDTHS, ir50.UNITS, width=768, heads=8, keep_rates=[1.0] * 4 + [0.9] * 4),
-    "small": Size((8, 16, 32), (1, 1, 1), width=96, heads=4, keep_rates=[1.0, 0.9]),
-}
 MLP_RATIO = 3
+STD, WIDTH = 0.02, 768
+"""Standard deviation of a layer's first weights at the published width; narrower ones start with larger."""
+SIZES = {
+    "paper": Size(ir50.WIDTHS, ir50.UNITS, width=WIDTH, heads=8, keep_rates=[1.0] * 4 + [0.9] * 4),
+    "small": Size((16, 32, 96), (1, 2, 3), width=96, heads=4, keep_rates=[0.9], stride=2),
+}
 PATCHES_KEPT = 160, 196
 """Of so many patches (a face of 112 pixels), attentive patch pooling keeps so many; of others, that share."""
 
@@ -48,23 +52,23 @@ PATCHES_KEPT = 160, 196
 def apvit(classes: int, size: str = "paper", side: int = 112) -> nn.Module:
     """APViT with random weights: normalised faces (batch, 3, side, side) to logits (batch, classes)."""
     asked = SIZES[size]
-    head = nn.Linear(asked.width, classes)
-    nn.init.zeros_(head.weight)
-    nn.init.zeros_(head.bias)
     return nn.Sequential(
         OrderedDict(
             extractor=extractor(asked),
-            vit=PoolingTransformer(asked, patches=(-(-side // 8)) ** 2),
-            head=nn.Sequential(OrderedDict(fc=head)),
+            vit=PoolingTransformer(asked, patches=(-(-side // (8 * asked.stride))) ** 2),
+            head=nn.Sequential(OrderedDict(fc=nn.Linear(asked.width, classes))),
         )
     )
 
 
 def extractor(size: Size) -> nn.Sequential:
-    """Faces (batch, 3, h, w) to maps (batch, channels[-1], h / 8, w / 8)."""
+    """Faces (batch, 3, h, w) to maps (batch, channels[-1], h / 8, w / 8), or less by the stride."""
+    stem = ir50.stem(size.channels[0])
+    if size.stride > 1:
+        stem[0] = nn.Conv2d(3, size.channels[0], 3, size.stride, padding=1, bias=False)
     layers = nn.Sequential(
         OrderedDict(
-            input_layer=ir50.stem(size.channels[0]),
+            input_layer=stem,
             body=nn.Sequential(*ir50.stages(size.channels, size.units)),
         )
     )
@@ -87,10 +91,10 @@ class PoolingTransformer(nn.Module):
         self.blocks = nn.Sequential(*(Block(size.width, size.heads, rate) for rate in size.keep_rates))
         self.norm = nn.LayerNorm(size.width, eps=1e-6)
         for weight in (self.patch_pos_embed, self.cls_token):
-            nn.init.trunc_normal_(weight, std=0.02)
+            nn.init.trunc_normal_(weight, std=STD)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02 * (768 / size.width) ** 0.5)
+                nn.init.trunc_normal_(layer.weight, std=STD * (WIDTH / size.width) ** 0.5)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
 

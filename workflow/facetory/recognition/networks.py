@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from facetory.recognition.expressions import Prepare
 
-CNN_WIDTHS = {"paper": (64, 128, 256, 256), "small": (32, 64, 128, 128)}
+CNN_WIDTHS = {"paper": (64, 128, 256, 256), "small": (16, 32, 64, 128)}
 CNN_DROPOUT = 0.3
 
 
