@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from facetory.cli.study import load_study
+from PIL import Image
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 COMMAND = r"(conda|curl|facetory|git|make|mamba|pip|pytest|python3?|snakemake|source) [^…]+"
@@ -21,6 +22,8 @@ NOT_RUN = {
     r"source \.venv/bin/activate": "enters the environment that make creates",
     r"facetory backbone fetch \S+": "downloads gigabytes",
     r"snakemake --cores \d+ demo_backbone": "trains for an hour",
+    r"facetory train .*": "trains for minutes; tests/unit/test_emodc_product.py does it small",
+    r"facetory predict models/mine .*": "uses the model that is not trained here; the product's tests do",
 }
 """Commands that set up, need the network or take hours, and why; make and Snakemake only plan them."""
 
@@ -59,8 +62,16 @@ def test_every_exception_is_in_the_readme():
         assert any(re.fullmatch(pattern, command) for command in COMMANDS), f"{pattern} is not in the README"
 
 
+@pytest.fixture(scope="module")
+def photo(project):
+    """photo.jpg, as the README's reader would have one: here a render."""
+    render = min((project.folder / "results/ci/datasets/anny_basic/images").glob("*.png"))
+    with Image.open(render) as image:
+        image.convert("RGB").save(project.folder / "photo.jpg", quality=95)
+
+
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not reason_not_to_run(c)])
-def test_a_command_works_as_written(project, command):
+def test_a_command_works_as_written(project, photo, command):
     assert re.fullmatch(RUN, command), f"{command}: run it here, or say in NOT_RUN why not"
     demo = project.folder / "results" / "demo"
     demo.symlink_to("ci", target_is_directory=True)

@@ -229,23 +229,23 @@ def classifier_spec(request: Request, seed: int, expansion: Expansion) -> Classi
     """The discriminative classifier of a request for one seed."""
     scale, settings, slot = expansion.recognition, expansion.settings, train_slot(request)
     chosen = expansion.paper["classifiers"][request["run"]]
-    control = chosen["network"] == "cnn"
-    latents = chosen.get("view") == "latents"
-    budgets = scale.cnn_budgets if control else scale.budgets
-    if slot not in budgets:
-        kind = "cnn_budgets" if control else "budgets"
+    recipe = scale.recipes.get(chosen["network"])
+    weights = recipe.weights.get(slot) if recipe else None
+    if recipe is None or (slot not in recipe.steps and not weights):
         raise FacetoryError(
-            f"{settings.config.scale}.yaml: recognition: {kind}: slot '{slot}' has no budget."
+            f"{settings.config.scale}.yaml: recognition: recipes: {chosen['network']} has no steps for slot "
+            f"'{slot}'. Add them, or name the authors' checkpoint under weights."
         )
-    weights = scale.weights.get(request["run"], {}).get(slot)
+    latents = chosen.get("view") == "latents"
     return ClassifierSpec(
         **chosen,
-        **(budgets[slot].model_dump() if not weights else {"steps": 0}),
         size=scale.size,
         weights=weights,
+        steps=0 if weights else recipe.steps[slot],
+        batch_size=recipe.batch_size,
+        lr=recipe.lr,
+        px=expansion.scale.px if latents else recipe.px,
         backbone=expansion.scale.backbone if latents else "",
-        px=expansion.scale.px if latents else scale.cnn_px if control else scale.px,
-        lr=scale.cnn_lr if control else scale.lr,
         decay=scale.decay,
         weight_decay=scale.weight_decay,
         precision=scale.precision if settings.device == "cuda" else "no",
@@ -288,7 +288,7 @@ def why_not(request: Request, expansion: Expansion) -> str | None:
         if spec.weights and not weights.is_file():
             return (
                 f"{request['run']}: the authors' checkpoint is not placed: expected {weights} (or take it "
-                "out of `recognition: weights` of the scale, and the network is trained instead)"
+                "out of the recipe's weights in the scale, and the network is trained instead)"
             )
         return expansion.backbone_missing(spec.backbone) if spec.backbone else None
     if reason := expansion.backbone_missing(expansion.scale.backbone):

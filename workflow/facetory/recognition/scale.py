@@ -9,32 +9,28 @@ from pydantic import BaseModel, ConfigDict
 from facetory.pipeline.spec import Precision
 
 
-class ClassifierBudget(BaseModel):
-    """Training length on one slot."""
+class Recipe(BaseModel):
+    """How one network is trained: steps by slot, learning rate, batch size, side of its images.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    steps: int
-    batch_size: int = 64
-
-
-class RecognitionScale(BaseModel):
-    """Sizes, budgets by slot, and where authors' checkpoints lie below data_root: {network: {slot: path}}.
-
-    ``px`` is the side of the faces that every network is given (it resizes them to its own), ``cnn_px``
-    that of the control on pixels.
+    ``weights`` names authors' checkpoints below data_root by slot; there nothing is trained.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    size: Literal["paper", "small"] = "paper"
-    px: int = 112
-    cnn_px: int = 64
-    budgets: dict[str, ClassifierBudget] = {}
-    cnn_budgets: dict[str, ClassifierBudget] = {}
+    steps: dict[str, int]
     lr: float = 1e-4
-    cnn_lr: float = 1.5e-3
+    batch_size: int = 64
+    px: int = 112
+    weights: dict[str, str] = {}
+
+
+class RecognitionScale(BaseModel):
+    """The size of all networks, and a `Recipe` for each."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    size: Literal["paper", "small"] = "paper"
+    recipes: dict[str, Recipe] = {}
     decay: Literal["constant", "cosine"] = "cosine"
     weight_decay: float = 0.01
     precision: Precision = "no"
     checkpoint_every: int = 500
     evaluation_batch_size: int = 256
-    weights: dict[str, dict[str, str]] = {}
