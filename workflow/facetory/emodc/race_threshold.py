@@ -118,6 +118,6 @@ def read_calibration(path: Path | str) -> Calibration:
     """Read what `write_calibration` wrote."""
     about = read_metadata(path)
     with open_tensors(path) as handle:
-        tensors = [handle.get_tensor(name) for name in TENSORS]
-    model = Remainder(*tensors, about["freedom"])
+        tensors = {name: handle.get_tensor(name) for name in TENSORS}
+    model = Remainder(**tensors, freedom=about["freedom"])
     return Calibration(model, *(about[name] for name in Calibration._fields[1:]))
