@@ -340,6 +340,11 @@ def figure_files(names):
     )
 
 
+def all_the_cores(wildcards):
+    """The whole machine, for a job that must be alone on it."""
+    return workflow.resource_settings.cores or 1
+
+
 def half_the_cores(wildcards):
     """Processes of a stage that starts them itself: two such jobs share the machine, start-up and all."""
     return max(1, (workflow.resource_settings.cores or 2) // 2)

@@ -103,7 +103,7 @@ rule time_emodc:
         "results/{scale}/logs/timings/{timing}.log",
     conda:
         "../../envs/facetory.yaml"
-    threads: workflow.cores
+    threads: all_the_cores
     resources:
         gpu=gpus,
     params:
