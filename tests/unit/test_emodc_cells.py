@@ -152,6 +152,16 @@ def test_a_stand_in_is_named_with_all_else_that_differs(tmp_path):
     assert made.budget["training_steps"] == 200
 
 
+def test_a_clean_cell_counts_the_images_that_are_corrupted_beside_it(tmp_path):
+    labels = np.repeat([0, 1, 2], 4)
+    spec = paper_evaluation((99,))
+    evaluation(tmp_path, "e", decided(labels[:, None], labels, spec))
+    few = planned("few", (99,), ["e"], images_per_class=2)
+    made = measure(plan_of(planned("all", (99,), ["e"]), few), tmp_path)
+    assert [cell.n for cell in made] == [12, 6]
+    assert [cell.value for cell in made] == [100, 100]
+
+
 def test_what_was_not_run_says_why(tmp_path):
     failed(tmp_path, "e", "its training failed: training diverged at step 41")
     evaluation(tmp_path, "ok", decided(DECISIONS, LABELS, paper_evaluation((99, 499))))

@@ -34,6 +34,9 @@ CONFIG = json.dumps(
 TABLES = [name for name in STUDY.plans if "_fig" not in name]
 FIGURES = [name for name in STUDY.plans if "_fig" in name or "_ablation_" in name]
 PROBED = {spec.dataset: spec for spec in STUDY.runs.values()}
+CORRUPT_FIRST = any(
+    spec.order == "corrupt_then_align" for spec in STUDY.evaluations.values()
+)
 KINDS = (
     "run",
     "evaluation",
@@ -57,7 +60,8 @@ wildcard_constraints:
     encoder="[A-Za-z0-9_.-]+",
     backbone="[A-Za-z0-9_.-]+",
     px="[0-9]+",
-    corruption="clean",
+    corruption="clean|" + "|".join(CORRUPTIONS) if CORRUPT_FIRST else "clean",
+    corrupted="|".join(CORRUPTIONS),
     run="[A-Za-z0-9_.-]+",
     classifier="[A-Za-z0-9_.-]+",
     evaluation=one_of(STUDY.evaluations),
@@ -162,6 +166,13 @@ def latents_pattern(wildcards):
     return f"{root}/{{corruption}}/{split}.safetensors"
 
 
+def faces_ledger(wildcards):
+    """Aligned faces, of pictures that were corrupted first unless they are clean."""
+    root, name = f"results/{wildcards.scale}", wildcards.corruption
+    folder = "faces" if name == "clean" else f"corrupted/{name}"
+    return f"{root}/{folder}/{wildcards.dataset}/ledger.csv"
+
+
 def images_per_class(wildcards):
     """How many faces of each class are corrupted, for the command line: as their evaluations ask."""
     limits = {
@@ -194,7 +205,14 @@ def classification_inputs(wildcards):
     root, train = f"results/{wildcards.scale}", spec.train
     inputs = {"classifier": f"{root}/classifiers/{train.id}/manifest.json"}
     if train.view == "faces":
-        return {**inputs, "faces": f"{root}/faces/{spec.dataset}/ledger.csv"}
+        inputs["faces"] = f"{root}/faces/{spec.dataset}/ledger.csv"
+        first = (
+            [c for c in spec.corruptions if c != "clean"]
+            if spec.order == "corrupt_then_align"
+            else []
+        )
+        ledgers = [f"{root}/corrupted/{c}/{spec.dataset}/ledger.csv" for c in first]
+        return {**inputs, "corrupted": ledgers} if ledgers else inputs
     folder = f"{root}/latents/{train.backbone}/{spec.dataset}/{train.px}"
     latents = [f"{folder}/{c}/{spec.split}.safetensors" for c in spec.corruptions]
     return {**inputs, "latents": latents}
@@ -202,6 +220,10 @@ def classification_inputs(wildcards):
 
 def view_argument(wildcards, input):
     """What a discriminative classifier sees, for the command line."""
+    if "corrupted" in input.keys():
+        spec, root = asked(wildcards), f"results/{wildcards.scale}"
+        pattern = f"{root}/corrupted/{{corruption}}/{spec.dataset}/ledger.csv"
+        return f"--faces {input.faces} --corrupted {pattern}"
     if "latents" not in input.keys():
         return f"--faces {input.faces}"
     several = "classification" in wildcards.keys()

@@ -86,9 +86,9 @@ rule embed_prompts:
 
 
 rule encode_latents:
-    """Encode the faces of one split, and their mirror images, into VAE posterior means and log-variances."""
+    """Encode the faces of one split into VAE posterior means and log-variances; clean ones mirrored too."""
     input:
-        faces="results/{scale}/faces/{dataset}/ledger.csv",
+        faces=faces_ledger,
         backbone="results/{scale}/backbones/{encoder}/manifest.json",
     output:
         latents="results/{scale}/latents/{encoder}/{dataset}/{px}/{corruption}/{split}.safetensors",
@@ -104,35 +104,38 @@ rule encode_latents:
         device=SETTINGS.device,
     shell:
         "facetory latents encode --faces {input.faces:q} --backbone {input.backbone:q} --split {wildcards.split} "
-        "--px {wildcards.px} --device {params.device} --threads {threads} --output {output.latents:q} "
+        "--px {wildcards.px} --device {params.device} --threads {threads} --corruption {wildcards.corruption} "
+        "--output {output.latents:q} "
         "> {log:q} 2>&1"
 
 
-rule encode_corrupted:
-    """Corrupt the faces of one split as Tables VI and VII of EmoDC do, each way, and encode them."""
-    input:
-        faces="results/{scale}/faces/{dataset}/ledger.csv",
-        backbone="results/{scale}/backbones/{encoder}/manifest.json",
-    output:
-        expand(
-            "results/{scale}/latents/{encoder}/{dataset}/{px}/{corruption}/{split}.safetensors",
-            corruption=CORRUPTIONS,
-            allow_missing=True,
-        ),
-    log:
-        "results/{scale}/logs/latents/{encoder}/{dataset}/{px}/corrupted/{split}.log",
-    conda:
-        "../../envs/facetory.yaml"
-    threads: SETTINGS.scale.threads
-    resources:
-        gpu=int(SETTINGS.device == "cuda"),
-    params:
-        code=code_of("diffusion.encode"),
-        device=SETTINGS.device,
-        output=latents_pattern,
-        corruptions=" ".join(f"--corruption {name}" for name in CORRUPTIONS),
-        limit=images_per_class,
-    shell:
-        "facetory latents encode --faces {input.faces:q} --backbone {input.backbone:q} --split {wildcards.split} "
-        "--px {wildcards.px} --device {params.device} --threads {threads} {params.corruptions} {params.limit} "
-        "--output {params.output:q} > {log:q} 2>&1"
+if not CORRUPT_FIRST:
+
+    rule encode_corrupted:
+        """Corrupt the faces of one split as Tables VI and VII of EmoDC do, each way, and encode them."""
+        input:
+            faces="results/{scale}/faces/{dataset}/ledger.csv",
+            backbone="results/{scale}/backbones/{encoder}/manifest.json",
+        output:
+            expand(
+                "results/{scale}/latents/{encoder}/{dataset}/{px}/{corruption}/{split}.safetensors",
+                corruption=CORRUPTIONS,
+                allow_missing=True,
+            ),
+        log:
+            "results/{scale}/logs/latents/{encoder}/{dataset}/{px}/corrupted/{split}.log",
+        conda:
+            "../../envs/facetory.yaml"
+        threads: SETTINGS.scale.threads
+        resources:
+            gpu=int(SETTINGS.device == "cuda"),
+        params:
+            code=code_of("diffusion.encode"),
+            device=SETTINGS.device,
+            output=latents_pattern,
+            corruptions=" ".join(f"--corruption {name}" for name in CORRUPTIONS),
+            limit=images_per_class,
+        shell:
+            "facetory latents encode --faces {input.faces:q} --backbone {input.backbone:q} --split {wildcards.split} "
+            "--px {wildcards.px} --device {params.device} --threads {threads} {params.corruptions} {params.limit} "
+            "--output {params.output:q} > {log:q} 2>&1"

@@ -51,6 +51,12 @@ def evaluate(
         str | None,
         typer.Option(help="Cached latents of one split; {corruption} stands for each of the spec's."),
     ] = None,
+    corrupted: Annotated[
+        str | None,
+        typer.Option(
+            help="ledger.csv of faces corrupted before they were aligned; {corruption} stands for each."
+        ),
+    ] = None,
     slot: Slot = "",
 ) -> None:
     """Record −log p(c|x) of every sample and class of a split, per corruption."""
@@ -59,9 +65,10 @@ def evaluate(
 
     asked = spec_of(ClassifierEvalSpec, spec)
     source = _source(asked.train, faces, latents)
+    ledgers = by_corruption(corrupted, asked.corruptions) if corrupted else None
     read = by_corruption(source, asked.corruptions) if isinstance(source, str) else source
     with lease(int(asked.device == "cuda")):
-        evaluate_classifier(asked, classifier, read, folder, asked.device, slot)
+        evaluate_classifier(asked, classifier, read, folder, asked.device, slot, ledgers)
 
 
 @app.command("parameters")

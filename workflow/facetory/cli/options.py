@@ -38,7 +38,7 @@ def by_corruption(pattern: str, corruptions: tuple[str, ...]) -> dict[str, str]:
     """The latents file of each corruption, by a path in which {corruption} stands for it."""
     if len(corruptions) > 1 and "{corruption}" not in pattern:
         raise FacetoryError(
-            f"--latents: {pattern} is one file, but the spec asks for {', '.join(corruptions)}. Write "
+            f"{pattern} is one file, but the spec asks for {', '.join(corruptions)}. Write "
             "{corruption} in the path's place that names it."
         )
     return {name: pattern.replace("{corruption}", name) for name in corruptions}

@@ -16,7 +16,7 @@ from facetory.emodc.elsewhere import ELSEWHERE, Measured, elsewhere
 from facetory.emodc.protocol import comparator_protocol, comparator_ran, paper_protocol, ran
 from facetory.emodc.spec import EmoDCEvalSpec
 from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate, mean_recall_estimate
-from facetory.metrics.records import Records, read_records
+from facetory.metrics.records import Records, part_of, read_records
 from facetory.pipeline.config import Config
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 from facetory.pipeline.registry import Plan, PlannedCell
@@ -150,8 +150,16 @@ def _protocols(cell: PlannedCell, spec: dict[str, Any]) -> tuple[dict[str, Any],
     slot = cell.slot or ""
     trained = cell.trained_slot or slot
     if "network" in (spec["train"] or ()):
-        return comparator_ran(ClassifierEvalSpec.model_validate(spec)), comparator_protocol(slot, trained)
-    return ran(EmoDCEvalSpec.model_validate(spec)), paper_protocol(slot, trained, not cell.runs)
+        had, stated = (
+            comparator_ran(ClassifierEvalSpec.model_validate(spec)),
+            comparator_protocol(slot, trained),
+        )
+    else:
+        had = ran(EmoDCEvalSpec.model_validate(spec))
+        stated = paper_protocol(slot, trained, not cell.runs)
+    if cell.corruption != "clean":
+        had["order"] = spec["order"].replace("_", " ")
+    return had, stated
 
 
 def _stand_ins(cell: PlannedCell) -> str | None:
@@ -221,4 +229,4 @@ def evaluations_of(cell: PlannedCell, read: Read) -> list[Records] | str:
     for seed, evaluation in zip(cell.seeds, found, strict=True):
         if isinstance(evaluation, str):
             return evaluation if len(found) == 1 else f"seed {seed}: {evaluation}"
-    return [evaluation for evaluation in found if not isinstance(evaluation, str)]
+    return [part_of(records, cell.images_per_class) for records in found if not isinstance(records, str)]

@@ -8,7 +8,7 @@ from typing import Any
 from facetory.emodc.generate_spec import EmoDCGenerateSpec
 from facetory.emodc.grids import evaluation_timesteps, grid, paper_timestep
 from facetory.emodc.race_spec import RaceSpec
-from facetory.emodc.spec import EmoDCEvalSpec, EmoDCScale, EmoDCTrainSpec
+from facetory.emodc.spec import EmoDCEvalSpec, EmoDCScale, EmoDCTrainSpec, Robustness
 from facetory.emodc.timing_spec import EmoDCTimingSpec
 from facetory.pipeline.config import Settings
 from facetory.pipeline.files import FacetoryError
@@ -151,6 +151,7 @@ def evaluation(request: Request, train: EmoDCTrainSpec | None, expansion: Expans
         px=scale.px if train else scale.zero_shot_px,
         timesteps=tuple(sorted(asked.timesteps)),
         corruptions=tuple(asked.corruptions),
+        order=scale.robustness.order if _purpose(request) == "corrupted" else "align_then_corrupt",
         images_per_class=limits[_purpose(request)],
         extra_prompts=request.get("extra_prompts", False),
         noise_seed=scale.noise_seed,
@@ -262,13 +263,14 @@ def classification(request: Request, train: ClassifierSpec, expansion: Expansion
     """The evaluation of a discriminative classifier: clean, and all corruptions that any cell asks for."""
     settings, asked = expansion.settings, demand(request, expansion)
     dataset = settings.dataset_of(request["slot"])
-    corrupted = len(asked.corruptions) > 1
+    robustness = expansion.scale.robustness if len(asked.corruptions) > 1 else Robustness()
     return ClassifierEvalSpec(
         train=train,
         dataset=dataset,
         split=settings.split_of(dataset),
         corruptions=tuple(asked.corruptions),
-        images_per_class=expansion.scale.robustness.images_per_class if corrupted else None,
+        order=robustness.order,
+        images_per_class=robustness.images_per_class,
         noise_seed=expansion.scale.noise_seed,
         batch_size=expansion.recognition.evaluation_batch_size,
         device=settings.device,

@@ -157,6 +157,7 @@ def _cell(request: Request, cell_id: str, expansion: Expansion, result: Study) -
         trained_slot=trained,
         trained_on=settings.dataset_of(trained),
         corruption=request.get("corruption", "clean"),
+        images_per_class=expansion.scale.robustness.images_per_class if "corruption" in request else None,
         metric=request.get("metric", "accuracy"),
         timestep=request.get("timestep"),
         **_grid(request, expansion),

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from facetory.pipeline.spec import Precision, Spec, TrainSpec
+from facetory.pipeline.spec import CorruptionOrder, Precision, Spec, TrainSpec
 
 Loss = Literal["base", "codit", "fmdit", "amdit"]
 NonNegativePrompt = Literal["positive", "non_class", "null"]
@@ -51,6 +51,7 @@ class EmoDCEvalSpec(Spec):
     px: int
     timesteps: tuple[int, ...]
     corruptions: tuple[str, ...] = ("clean",)
+    order: CorruptionOrder = "align_then_corrupt"
     images_per_class: int | None = None
     extra_prompts: bool = False
     noise_seed: int = 0
@@ -76,10 +77,11 @@ class Budget(BaseModel):
 
 
 class Robustness(BaseModel):
-    """Tables VI and VII: how many images of each class are corrupted (None: all)."""
+    """Tables VI and VII: how many images of each class are corrupted (None: all), and when."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     images_per_class: int | None = None
+    order: CorruptionOrder = "align_then_corrupt"
 
 
 class Generation(BaseModel):

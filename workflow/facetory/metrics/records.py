@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from facetory.metrics.sampling import balanced
 from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata, write_tensors
 
 
@@ -36,6 +37,21 @@ class Records:
 
 TENSORS = ("errors", "timesteps", "labels")
 METADATA = ("sample_ids", "persons", "classes", "slot", "dataset", "spec")
+
+
+def part_of(records: Records, images_per_class: int | None) -> Records:
+    """The records of a balanced part of the samples (`sampling.balanced`), or all of them for None."""
+    if images_per_class is None:
+        return records
+    kept = balanced(records.labels, records.sample_ids, images_per_class)
+    return replace(
+        records,
+        errors=records.errors[kept],
+        labels=records.labels[kept],
+        sample_ids=[records.sample_ids[i] for i in kept],
+        persons=[records.persons[i] for i in kept],
+        extra=None if records.extra is None else records.extra[kept],
+    )
 
 
 def write_records(path: Path | str, records: Records) -> None:

@@ -23,6 +23,7 @@ class PlannedCell(BaseModel):
     ``steps`` is the paper's number of timesteps and ``grid`` the number this scale runs; ``timestep`` is the
     paper's 1-based single timestep.  ``published`` is in ``unit``.  ``trained_slot`` and
     ``trained_on`` are the slot and dataset of training, ``inputs`` more files below the results folder.
+    ``images_per_class`` bounds the samples that are counted (None: all).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +42,7 @@ class PlannedCell(BaseModel):
     trained_slot: str | None = None
     trained_on: str | None = None
     corruption: str = "clean"
+    images_per_class: int | None = None
     metric: str = "accuracy"
     steps: int | None = None
     grid: int | None = None

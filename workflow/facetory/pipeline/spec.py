@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 Reading = Literal["paper", "code", "corrected"]
 Precision = Literal["no", "bf16", "fp16"]
+CorruptionOrder = Literal["align_then_corrupt", "corrupt_then_align"]
 
 
 class Spec(BaseModel):

@@ -38,18 +38,21 @@ def evaluate_classifier(
     folder: Path | str,
     device: str = "cpu",
     slot: str = "",
+    ledgers: Mapping[str, Path | str] | None = None,
 ) -> None:
     """Evaluate a trained classifier (its folder) on one split: {corruption}.safetensors and manifest.json.
 
     ``source`` is the ledger.csv of aligned faces, or for the view "latents" a mapping of the spec's
-    corruptions to their files.  Errors are −log p(c|x), under the one timestep 0.  A dataset of other classes
-    than the classifier's is a `FacetoryError`.  A classifier whose training failed is not evaluated: the
+    corruptions to their files; ``ledgers`` maps corruptions to those of faces that were corrupted before
+    they were aligned.  Errors are −log p(c|x), under the one timestep 0.  A dataset of other classes than
+    the classifier's is a `FacetoryError`.  A classifier whose training failed is not evaluated: the
     manifest has status "not_run" and the reason.
     """
     folder, weights = Path(folder), Path(classifier) / "weights.safetensors"
     trained, manifest_path = read_json(Path(classifier) / "manifest.json"), folder / "manifest.json"
     ready = trained["status"] == "trained"
     read = [source[name] for name in spec.corruptions] if isinstance(source, Mapping) else [source]
+    read += [ledgers[name] for name in spec.corruptions if name != CLEAN] if ledgers else []
     for stale in (manifest_path, *folder.glob("*.safetensors")):
         stale.unlink(missing_ok=True)
     with manifest(
@@ -65,7 +68,7 @@ def evaluate_classifier(
             record |= {"status": "not_run", "reason": f"its training failed: {trained['reason']}"}
             return
         record |= {"status": "evaluated", "samples": {}, "outputs": {}}
-        for scores in _scores(spec, Path(classifier), source, device):
+        for scores in _scores(spec, Path(classifier), source, device, ledgers):
             result = folder / f"{scores.corruption}.safetensors"
             write_records(result, _records(spec, scores, slot))
             record["samples"][scores.corruption] = len(scores.errors)
@@ -78,7 +81,11 @@ def _records(spec: ClassifierEvalSpec, scores: Scores, slot: str) -> Records:
 
 
 def _scores(
-    spec: ClassifierEvalSpec, classifier: Path, source: Path | str | Mapping[str, Path | str], device: str
+    spec: ClassifierEvalSpec,
+    classifier: Path,
+    source: Path | str | Mapping[str, Path | str],
+    device: str,
+    ledgers: Mapping[str, Path | str] | None,
 ) -> Iterator[Scores]:
     import torch
 
@@ -91,7 +98,10 @@ def _scores(
     corrupted = [name for name in spec.corruptions if name != CLEAN]
     if CLEAN in spec.corruptions:
         yield from _of_faces(judge, source, [CLEAN], None)
-    if corrupted:
+    if ledgers:
+        for name in corrupted:
+            yield from _of_faces(judge, ledgers[name], [name], spec.images_per_class)
+    elif corrupted:
         yield from _of_faces(judge, source, corrupted, spec.images_per_class)
 
 
@@ -128,7 +138,7 @@ def _of_faces(judge: Judge, ledger: Path | str, names: list[str], limit: int | N
     parts = [
         [judge.errors(images, classes) for images in views]
         for views in batches(
-            chosen.folder, chosen.rows, spec.train.px, names, spec.noise_seed, spec.batch_size
+            chosen.folder, chosen.rows, spec.train.px, chosen.applied, spec.noise_seed, spec.batch_size
         )
     ]
     for name, errors in zip(names, zip(*parts, strict=True), strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from facetory.pipeline.spec import Spec, TrainSpec
+from facetory.pipeline.spec import CorruptionOrder, Spec, TrainSpec
 
 Network = Literal["apvit", "poster", "posterpp", "resnet18", "cnn"]
 
@@ -47,6 +47,7 @@ class ClassifierEvalSpec(Spec):
     dataset: str
     split: str
     corruptions: tuple[str, ...] = ("clean",)
+    order: CorruptionOrder = "align_then_corrupt"
     images_per_class: int | None = None
     noise_seed: int = 0
     batch_size: int = 256

@@ -1,0 +1,29 @@
+"""A balanced part of a split depends on sample ids alone."""
+
+import numpy as np
+from facetory.metrics.sampling import balanced
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 9))
+def test_each_class_has_its_share(labels, per_class):
+    labels = np.array(labels)
+    kept = balanced(labels, [f"s{i}" for i in range(len(labels))], per_class)
+    assert list(kept) == sorted(set(kept))
+    for label in set(labels):
+        assert (labels[kept] == label).sum() == min(per_class, (labels == label).sum())
+
+
+@given(st.permutations(range(12)))
+def test_the_order_of_the_split_does_not_matter(order):
+    labels, ids = np.arange(12) % 3, [f"s{i}" for i in range(12)]
+    usual = {ids[i] for i in balanced(labels, ids, 2)}
+    assert {ids[order[i]] for i in balanced(labels[order], [ids[k] for k in order], 2)} == usual
+
+
+def test_a_part_of_a_part_is_the_part():
+    labels, ids = np.arange(20) % 2, [f"s{i}" for i in range(20)]
+    first = balanced(labels, ids, 3)
+    again = balanced(labels[first], [ids[i] for i in first], 3)
+    assert list(again) == list(range(6)) and list(balanced(labels, ids, None)) == list(range(20))
