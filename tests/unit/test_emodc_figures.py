@@ -10,7 +10,8 @@ from facetory.cli import study as cli_study
 from facetory.cli.tables import app
 from facetory.emodc.ablation_figures import ablation
 from facetory.emodc.cells import confusions, table
-from facetory.emodc.figures import abbreviations, draw, fig5, fig6
+from facetory.emodc.draw import draw
+from facetory.emodc.figures import abbreviations, fig5, fig6
 from facetory.pipeline.config import load_settings
 from facetory.report.cells import read_cells
 from typer.testing import CliRunner
@@ -26,7 +27,7 @@ def root(tmp_path_factory):
 @pytest.fixture(scope="module")
 def study(root):
     made = demo_study({"anny_wild": NOT_PLACED})
-    fabricate(made, root, failing="lambda_10.01-")
+    fabricate(made, root, failing="lambda_1_0.01-")
     return made
 
 
@@ -173,7 +174,7 @@ def test_the_command_line_makes_tables_and_figures(study, root, tmp_path, monkey
     monkeypatch.setattr(
         cli_study, "load_study", lambda config: asked.append(config) or SimpleNamespace(plans=study.plans)
     )
-    (tmp_path / "evaluations").symlink_to(root)
+    (tmp_path / "evaluations").symlink_to(root / "evaluations")
     options = ["--settings", '{"scale": "demo"}', "--root", str(tmp_path)]
     for verb, name in (("make", "emodc_table2"), ("figure", "emodc_ablation_non_negative_prompt")):
         result = CliRunner().invoke(app, [verb, name, *options], catch_exceptions=False)
@@ -186,6 +187,6 @@ def test_the_command_line_makes_tables_and_figures(study, root, tmp_path, monkey
 
 
 def test_tables_and_figures_need_no_torch():
-    modules = "facetory.cli.tables, facetory.emodc.figures, facetory.report.tables, pandas, great_tables"
+    modules = "facetory.cli.tables, facetory.emodc.draw, facetory.report.tables, pandas, great_tables"
     code = f"import sys, {modules}; sys.exit(any(m.split('.')[0] == 'torch' for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
