@@ -9,8 +9,8 @@ from facetory.diffusion import encode, latents, snapshot
 from facetory.diffusion.architecture import new_vae
 from facetory.emodc.inputs import read_latents
 from facetory.faces.corrupt import corrupt
-from facetory.metrics.sampling import balanced
 from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata, sha256_of, write_json
+from facetory.pipeline.sampling import balanced
 from PIL import Image
 
 COLUMNS = ("sample_id", "split", "label", "person", "caption", "status", "sha256")

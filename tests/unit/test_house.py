@@ -20,7 +20,7 @@ BELOW = {
     "pipeline": set(),
     "data": GROUND,
     "metrics": GROUND,
-    "faces": GROUND | {"data", "metrics"},
+    "faces": GROUND | {"data"},
     "training": FIRST,
     "report": FIRST,
     "diffusion": FIRST | {"training"},

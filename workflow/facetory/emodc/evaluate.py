@@ -22,7 +22,6 @@ from facetory.emodc.inputs import (
 )
 from facetory.emodc.spec import EmoDCEvalSpec
 from facetory.metrics.records import Records, write_records
-from facetory.metrics.sampling import balanced
 from facetory.pipeline.files import (
     FacetoryError,
     open_tensors,
@@ -34,6 +33,7 @@ from facetory.pipeline.files import (
 from facetory.pipeline.fingerprint import fingerprint
 from facetory.pipeline.provenance import manifest
 from facetory.pipeline.randomness import sample_keys
+from facetory.pipeline.sampling import balanced
 
 PAIRS_A_SHARD = 4096
 OnBatch = Callable[[int], None]

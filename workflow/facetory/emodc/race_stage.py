@@ -18,10 +18,10 @@ from facetory.emodc.race_threshold import Calibration, calibrate, folds, strange
 from facetory.emodc.racing import Measure, race, recorded
 from facetory.emodc.remainder import exchangeable, learnt
 from facetory.metrics.bootstrap import mean_estimate, wilson
-from facetory.metrics.sampling import balanced
 from facetory.pipeline.files import read_json, sha256_of, write_json
 from facetory.pipeline.provenance import manifest
 from facetory.pipeline.randomness import sample_keys
+from facetory.pipeline.sampling import balanced
 
 if TYPE_CHECKING:
     from torch import nn

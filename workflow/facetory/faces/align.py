@@ -20,9 +20,9 @@ from facetory.data import images
 from facetory.data.index import Sample, image_path, read_index, write_csv
 from facetory.faces import contact_sheet, crop, mtcnn
 from facetory.faces.corrupt import CLEAN, corrupt, parse
-from facetory.metrics.sampling import balanced
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, written_aside
 from facetory.pipeline.provenance import code_of, manifest
+from facetory.pipeline.sampling import balanced
 
 COLUMNS = (
     *("sample_id", "split", "label", "person", "caption", "status", "faces", "probability"),

@@ -14,8 +14,8 @@ import numpy as np
 from facetory.data.index import read_csv
 from facetory.data.labels import family_of
 from facetory.faces.corrupt import CLEAN, corrupted, parse
-from facetory.metrics.sampling import balanced
 from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.sampling import balanced
 
 COLUMNS = ("sample_id", "split", "label", "person", "sha256")
 Row = dict[str, str]
@@ -71,7 +71,7 @@ def choose(
     corruptions: Sequence[str] = (CLEAN,),
     classes: Sequence[str] = (),
 ) -> Chosen:
-    """A split's rows of a faces ledger, or a balanced part of them (`metrics.sampling.balanced`).
+    """A split's rows of a faces ledger, or a balanced part of them (`pipeline.sampling.balanced`).
 
     ``classes`` are a user's own, in order; without them they are the built-in family of the labels.
     A split without faces is a `FacetoryError`, and so is an unknown corruption.  Pictures that were corrupted

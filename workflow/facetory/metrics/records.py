@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from facetory.metrics.sampling import balanced
 from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata, write_tensors
+from facetory.pipeline.sampling import balanced
 
 
 @dataclass(frozen=True)

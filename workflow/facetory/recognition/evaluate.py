@@ -10,9 +10,9 @@ import numpy as np
 
 from facetory.faces.views import batches, choose
 from facetory.metrics.records import Records, write_records
-from facetory.metrics.sampling import balanced
 from facetory.pipeline.files import FacetoryError, read_json, read_metadata, sha256_of
 from facetory.pipeline.provenance import manifest
+from facetory.pipeline.sampling import balanced
 from facetory.recognition.networks import load, prepare_for
 from facetory.recognition.spec import ClassifierEvalSpec
 from facetory.recognition.views import latent_views

@@ -1,7 +1,7 @@
 """A balanced part of a split depends on sample ids alone."""
 
 import numpy as np
-from facetory.metrics.sampling import balanced
+from facetory.pipeline.sampling import balanced
 from hypothesis import given
 from hypothesis import strategies as st
 
