@@ -1,6 +1,6 @@
 import pytest
 from facetory.pipeline.files import FacetoryError, write_json
-from facetory.report.cells import Cell, CellTable, differences, judge, read_cells, write_cells
+from facetory.report.cells import Cell, CellTable, Verdict, differences, judge, read_cells, write_cells
 from facetory.report.notes import budgets, footer, legend, reasons
 
 INSIDE, OUTSIDE = (80.0, 90.0), (70.0, 75.0)
@@ -119,3 +119,8 @@ def test_reasons_get_letters_and_only_statuses_that_occur_are_explained():
     shown = table(*(cell(str(i), status="not_run", reason=f"r{i % 28}") for i in range(56)))
     assert list(reasons(shown).values())[24:28] == ["y", "z", "aa", "ab"]
     assert [status for status, _, _ in legend(shown)] == ["not_run"]
+
+
+def test_a_row_of_ours_is_new_whatever_stands_in():
+    assert judge(50.0, None, stand_in="renders stand in", ours=True) == Verdict("new")
+    assert judge(None, None, not_run="no data", ours=True) == Verdict("not_run", "no data")

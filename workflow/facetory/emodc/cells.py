@@ -112,6 +112,7 @@ def _measured(
         stand_in=_stand_ins(cell),
         differences=measured.apart if measured else (),
         kind=cell.kind,
+        ours=cell.ours,
     )
     return Cell(
         value=value,

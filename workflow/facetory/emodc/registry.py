@@ -148,6 +148,7 @@ def _cell(request: Request, cell_id: str, expansion: Expansion, result: Study) -
         row=request["row"],
         column=request["column"],
         published=request["published"],
+        ours=request.get("ours", False),
         unit=request.get("unit", "%"),
         slot=slot,
         slot_title=expansion.paper["slots"][slot]["title"],

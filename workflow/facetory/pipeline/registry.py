@@ -21,7 +21,8 @@ class PlannedCell(BaseModel):
     """One cell before it is measured: what it asks for, and the reason when it cannot be had.
 
     ``steps`` is the paper's number of timesteps and ``grid`` the number this scale runs; ``timestep`` is the
-    paper's 1-based single timestep.  ``published`` is in ``unit``.  ``trained_slot`` and
+    paper's 1-based single timestep.  ``published`` is in ``unit``; what is ``ours`` is not in the
+    paper.  ``trained_slot`` and
     ``trained_on`` are the slot and dataset of training, ``inputs`` more files below the results folder.
     ``images_per_class`` bounds the samples that are counted (None: all).
     """
@@ -32,6 +33,7 @@ class PlannedCell(BaseModel):
     row: str
     column: str
     kind: Kind = "measured"
+    ours: bool = False
     published: float | None = None
     unit: str = "%"
     slot: str | None = None

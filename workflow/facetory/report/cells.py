@@ -97,13 +97,15 @@ def judge(
     stand_in: str | None = None,
     differences: Sequence[str] = (),
     kind: Literal["measured", "quoted", "not_applicable"] = "measured",
+    ours: bool = False,
     tolerance: float = ROUNDING,
 ) -> Verdict:
     """What may be said of a regenerated value.  The first that holds decides:
 
     the paper prints no number (`not_applicable`) or quotes one that nobody reruns (`quoted`); nothing was
-    measured (`not_run`, with the reason); another dataset stands in, or the run differs from the paper's on
-    its own dataset (`not_comparable`, naming all that differs); there is nothing to compare with (`new`);
+    measured (`not_run`, with the reason); it is ``ours`` and not in the paper (`new`); another dataset stands
+    in, or the run differs from the paper's on its own dataset (`not_comparable`, naming all that differs);
+    there is nothing to compare with (`new`);
     the published value lies inside the interval, or of the value where there is none, widened by
     ``tolerance`` (`reproduced`); it does not (`outside`).  The default tolerance is the rounding of two
     decimals.
@@ -114,6 +116,8 @@ def judge(
         if not not_run:
             raise ValueError("a cell without a value needs the reason why it was not run")
         return Verdict("not_run", not_run)
+    if ours:
+        return Verdict("new")
     caveats = [*([stand_in] if stand_in else []), *differences]
     if caveats:
         return Verdict("not_comparable", "; ".join(caveats))

@@ -22,7 +22,7 @@ MEANINGS: dict[Status, str] = {
     "not_run": "not run",
     "quoted": "quoted from the paper, not rerun",
     "not_applicable": "the paper gives no value",
-    "new": "no published value to compare with",
+    "new": "ours: the paper has no such value",
 }
 LONGEST_LIST = 6
 

@@ -73,7 +73,8 @@ def _cell(cell: Cell | None, letters: dict[str, str]) -> str:
     value = (
         f"{mark} {number(cell.value) if cell.value is not None else cell.status.replace('_', ' ')}{letter}"
     )
-    published = f"<br><small>paper {number(cell.published)}</small>"
+    ours = cell.status == "new" and cell.published is None
+    published = "" if ours else f"<br><small>paper {number(cell.published)}</small>"
     return f"<b>{value}</b> <small>{interval(cell)}</small>{published}"
 
 
