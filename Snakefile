@@ -13,7 +13,8 @@ include: "workflow/rules/common.smk"
 
 
 onstart:
-    warm.start()
+    if SETTINGS.device == "cpu":  # CUDA must not be forked, and its jobs are long
+        warm.start()
 
 
 include: "workflow/rules/data.smk"
