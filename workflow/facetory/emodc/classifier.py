@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from facetory.emodc.errors import noise_prediction_errors, share_text
 from facetory.pipeline.randomness import normal, stream_key
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 
@@ -24,6 +26,16 @@ def model(backbone_folder: Path | str, adapter: Path | str | None, device: str =
     if adapter:
         lora.load(unet, adapter, merge=True)
     return share_text(unet).to(device).eval().requires_grad_(False)
+
+
+@contextmanager
+def inference(device: torch.device, precision: str) -> Iterator[None]:
+    """No gradients, and autocast to "bf16" or "fp16" where that is the precision."""
+    import torch
+
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    with torch.inference_mode(), torch.autocast(device.type, dtype=half, enabled=half is not None):
+        yield
 
 
 def errors_by_class(
@@ -53,9 +65,8 @@ def errors_by_class(
     pairs = torch.arange(len(latents) * len(timesteps))
     stream = stream_key(noise_seed, "emodc", "evaluation noise")
     errors = torch.empty(len(pairs), len(tokens))
-    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     sample_key, timestep = torch.from_numpy(keys).to(device), torch.from_numpy(timesteps).to(device)
-    with torch.inference_mode(), torch.autocast(device.type, dtype=half, enabled=half is not None):
+    with inference(device, precision):
         for batch in pairs.split(max(1, batch_size // len(tokens))):
             sample, step = batch // len(timesteps), timestep[batch % len(timesteps)]
             noise = normal(stream, sample_key[sample], step, latents[0].numel())

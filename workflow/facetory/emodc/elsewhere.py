@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facetory.emodc.generate_spec import EmoDCGenerateSpec
+from facetory.emodc.planning import RACED, TIMED
 from facetory.metrics.bootstrap import Estimate, mean_estimate
 from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import PlannedCell
 from facetory.report.cells import differences
 
-ELSEWHERE = (
-    "training_hours", "milliseconds", "frames_per_second", "class_distance", "race ", "full ", "fixed ",
-)  # fmt: skip
+ELSEWHERE = (*TIMED, *RACED, "class_distance")
 """How the metrics of such cells begin."""
 PAPERS_DEVICE = "NVIDIA GeForce RTX 4090"
 NAN = float("nan")

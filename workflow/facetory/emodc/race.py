@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from facetory.emodc.classifier import inference
 from facetory.emodc.errors import noise_prediction_errors
 from facetory.emodc.racing import Measure
 from facetory.pipeline.randomness import normal, stream_key
@@ -39,13 +40,12 @@ def measured(
 
     device = tokens.device
     stream = stream_key(noise_seed, "emodc", "evaluation noise")
-    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     key, t = torch.from_numpy(keys).to(device), torch.from_numpy(timesteps).to(device)
 
     def measure(sample: np.ndarray, timestep: np.ndarray, label: np.ndarray) -> np.ndarray:
         asked = torch.from_numpy(np.stack([sample, timestep, label]))
         errors = torch.empty(asked.shape[1])
-        with torch.inference_mode(), torch.autocast(device.type, dtype=half, enabled=half is not None):
+        with inference(device, precision):
             for batch in torch.arange(len(errors)).split(batch_size):
                 pair, of_row = asked[:2, batch].unique_consecutive(dim=1, return_inverse=True)
                 noise = normal(stream, key[pair[0]], t[pair[1]], latents[0].numel())

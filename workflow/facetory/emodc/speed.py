@@ -44,15 +44,14 @@ def diffusion_classifier(
     from facetory.diffusion.latents import posterior
     from facetory.diffusion.pixels import to_unit
     from facetory.diffusion.schedule import alphas_cumprod
-    from facetory.emodc.classifier import errors_by_class
+    from facetory.emodc.classifier import errors_by_class, inference
 
     device, alpha_bars = tokens.device, alphas_cumprod().to(tokens.device)
-    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     indices = np.array(timesteps, dtype=np.int64)
 
     def classify(faces: Sequence[Face]) -> Tensor:
         images = to_unit(torch.from_numpy(as_batch(faces, px)).to(device))
-        with torch.inference_mode(), torch.autocast(device.type, dtype=half, enabled=half is not None):
+        with inference(device, precision):
             mean, _ = posterior(vae, images)
         errors = errors_by_class(
             unet,

@@ -86,21 +86,7 @@ def schedule_of(spec: EmoDCTrainSpec) -> Schedule:
     """
     from facetory.training.loop import Schedule
 
-    return Schedule(
-        steps=spec.steps,
-        batch_size=spec.batch_size,
-        lr=spec.lr,
-        decay=spec.decay,
-        weight_decay=spec.weight_decay,
-        clip=spec.clip,
-        accumulation=spec.accumulation,
-        precision=spec.precision,
-        checkpoint_every=spec.checkpoint_every,
-        watched="d_p",
-        divergence_factor=5.0,
-        threads=spec.threads,
-        seed=spec.seed,
-    )
+    return Schedule.of(spec, watched="d_p", divergence_factor=5.0)
 
 
 class EmoDCTask:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from facetory.faces.corrupt import CLEAN
 from facetory.faces.views import batches, choose
 from facetory.metrics.records import Records, write_records
 from facetory.pipeline.files import FacetoryError, read_json, read_metadata, sha256_of
@@ -16,8 +17,6 @@ from facetory.pipeline.sampling import balanced
 from facetory.recognition.networks import load, prepare_for
 from facetory.recognition.spec import ClassifierEvalSpec
 from facetory.recognition.views import latent_views
-
-CLEAN = "clean"
 
 
 class Scores(NamedTuple):

@@ -108,17 +108,4 @@ def schedule_of(spec: ClassifierSpec) -> Schedule:
     """The loop's schedule: AdamW whose rate rises over the first tenth of the steps."""
     from facetory.training.loop import Schedule
 
-    return Schedule(
-        steps=spec.steps,
-        batch_size=spec.batch_size,
-        lr=spec.lr,
-        decay=spec.decay,
-        weight_decay=spec.weight_decay,
-        clip=spec.clip,
-        accumulation=spec.accumulation,
-        precision=spec.precision,
-        warmup=max(1, spec.steps // 10),
-        checkpoint_every=spec.checkpoint_every,
-        threads=spec.threads,
-        seed=spec.seed,
-    )
+    return Schedule.of(spec, warmup=max(1, spec.steps // 10))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from facetory.pipeline import randomness
 from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.spec import TrainSpec
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ class Schedule:
     minutes: float = 0.0
     threads: int = 0
     seed: int = 0
+
+    @classmethod
+    def of(cls, spec: TrainSpec, **own: Any) -> Schedule:
+        """The schedule of a training spec: the fields that both have, and ``own`` ones beside them."""
+        shared = [field.name for field in fields(cls) if field.name in TrainSpec.model_fields]
+        return cls(**{name: getattr(spec, name) for name in shared} | own)
 
     def __post_init__(self) -> None:
         if self.batch_size % self.accumulation:
