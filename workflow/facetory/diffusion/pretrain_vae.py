@@ -24,6 +24,7 @@ class Autoencoding:
     """Reconstruct images: L1 + L2 + Laplacian pyramid + a small Kullback-Leibler term.
 
     ``images`` uint8 (n, 3, px, px) on the device, ``keys`` int64 (n,) there too; ``held_out`` bool (n,).
+    The fraction ``grey`` of the images is shown without colour, for faces that were photographed so.
     """
 
     def __init__(
@@ -35,13 +36,14 @@ class Autoencoding:
         seed: int,
         kl_weight: float = 1e-4,
         compiled: bool = False,
+        grey: float = 0.0,
     ) -> None:
         self.vae, self.images, self.keys = vae, images, keys
         self.training = torch.from_numpy(np.flatnonzero(~held_out)).to(images.device)
         self.held_out = torch.from_numpy(np.flatnonzero(held_out)[:VALIDATED]).to(images.device)
         side = images.shape[-1] // 2 ** (len(vae.config.block_out_channels) - 1)
         self.latent_shape = (vae.config.latent_channels, side, side)
-        self.size, self.kl_weight = len(self.training), kl_weight
+        self.size, self.kl_weight, self.grey = len(self.training), kl_weight, grey
         self.streams = [randomness.stream_key(seed, "vae", purpose) for purpose in ("flip", "noise")]
         self.terms: Any = torch.compile(self._terms) if compiled else self._terms
 
@@ -54,8 +56,9 @@ class Autoencoding:
     def loss(self, positions: np.ndarray, step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
         rows = self.training[torch.from_numpy(positions).to(self.images.device, non_blocking=True)]
         at = torch.full((), step, dtype=torch.int64, device=self.images.device)
-        flip, noise = self._draws(self.keys[rows], at)
-        l1, l2, laplacian, kl = self.terms(self.images[rows], flip, noise)
+        flip, grey, noise = self._draws(self.keys[rows], at)
+        images = torch.where(grey, luminance(self.images[rows]), self.images[rows])
+        l1, l2, laplacian, kl = self.terms(images, flip, noise)
         loss = l1 + l2 + laplacian + self.kl_weight * kl
         return loss, {
             "l1": l1.detach(),
@@ -64,14 +67,14 @@ class Autoencoding:
             "kl": kl.detach(),
         }
 
-    def _draws(self, keys: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether to flip, (batch, 1, 1, 1), and posterior noise.
+    def _draws(self, keys: Tensor, step: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Whether to flip, whether to take the colour away, both (batch, 1, 1, 1), and posterior noise.
 
         They stay outside of what is compiled: inductor does not keep the generator's wrapping products.
         """
-        flip = randomness.uniform(self.streams[0], keys, step, 1)[:, :, None, None] < 0.5
+        flip, grey = randomness.uniform(self.streams[0], keys, step, 2)[:, :, None, None, None].unbind(1)
         noise = randomness.normal(self.streams[1], keys, step, int(np.prod(self.latent_shape)))
-        return flip, noise.reshape(-1, *self.latent_shape)
+        return flip < 0.5, grey < self.grey, noise.reshape(-1, *self.latent_shape)
 
     def _terms(self, pixels: Tensor, flip: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         images = to_unit(pixels)
@@ -92,6 +95,13 @@ class Autoencoding:
             whole.append(psnr(again, images))
             middle.append(psnr(again[crop], images[crop]))
         return {"psnr": float(torch.cat(whole).mean()), "psnr_middle": float(torch.cat(middle).mean())}
+
+
+def luminance(pixels: Tensor) -> Tensor:
+    """RGB uint8 (n, 3, h, w) as grey uint8 of the same shape (ITU-R BT.601, as PIL's mode L)."""
+    weights = torch.tensor([0.299, 0.587, 0.114], device=pixels.device)[:, None, None]
+    grey = (pixels.float() * weights).sum(1, keepdim=True).round().to(torch.uint8)
+    return grey.expand_as(pixels)
 
 
 def start_small_variance(vae: Any) -> None:

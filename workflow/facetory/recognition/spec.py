@@ -6,7 +6,7 @@ from typing import Literal
 
 from facetory.pipeline.spec import CorruptionOrder, Spec, TrainSpec
 
-Network = Literal["apvit", "poster", "posterpp", "resnet18", "cnn"]
+Network = Literal["apvit", "poster", "posterpp", "resnet18", "cnn", "vit", "latent_cnn"]
 
 
 class ClassifierSpec(TrainSpec):
@@ -16,6 +16,8 @@ class ClassifierSpec(TrainSpec):
     at ``px``.  ``size`` "paper" is the published architecture, "small" one with fewer, narrower layers.
     ``weights`` is an authors' checkpoint below data_root; it is not trained further.  ``weights_classes`` is
     the order of its outputs (None: that which is known of the authors' checkpoint for ``dataset``).
+    The network "latent_cnn" sees latents with the noise of timesteps below ``noised_to``, under the betas
+    ``beta_start`` … ``beta_end`` (scaled linear); the others see clean ones.
     """
 
     backbone: str = ""
@@ -26,6 +28,9 @@ class ClassifierSpec(TrainSpec):
     weights: str | None = None
     weights_classes: tuple[str, ...] | None = None
     label_smoothing: float = 0.05
+    noised_to: int = 1000
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
 
     def slug(self) -> list[str]:
         """Network, what it sees, and what it learnt from."""
