@@ -20,7 +20,8 @@ class Sampler(BaseModel):
     ``scored``: decodes of the noisy latents as in Algorithm 1, or of the x̂_0 prediction.
     ``potential``: "absolute" is s^γ at every scoring; "difference", "max" and "sum" are those of
     Singhal et al. (Section 3.2); with ``telescoping`` the last potential divides by the product of those
-    before, so that their product is s^γ of the final image.  ``carry_weights`` keeps log-weights where nothing is resampled.
+    before, so that their product is s^γ of the final image.  ``carry_weights`` keeps log-weights where
+    nothing is resampled.
     ``ess_threshold`` resamples where the effective sample size is below that fraction of the particles (1:
     at every scoring).  ``resample_last`` is false in the released code.  ``final`` takes the best particle by
     the guide, or draws one by weight.  ``leash`` in [0, 1) averages each new latent with the source's:
