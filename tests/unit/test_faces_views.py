@@ -48,6 +48,19 @@ def test_a_face_is_corrupted_before_it_is_resized(ledger, name):
     np.testing.assert_array_equal(faces_of(ledger, "test", 10, name, noise_seed=2).pixels[4], expected)
 
 
+def test_faces_without_labels_have_no_classes(ledger, tmp_path):
+    """As photographs of people, whose expressions nobody named, come in."""
+    (tmp_path / "images").symlink_to(ledger.parent / "images")
+    with ledger.open(newline="") as handle:
+        rows = [row | {"label": ""} for row in csv.DictReader(handle)]
+    with (tmp_path / "ledger.csv").open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, views.COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    faces, part = (faces_of(tmp_path / "ledger.csv", "test", 24, images_per_class=n) for n in (None, 4))
+    assert faces.classes == () and faces.labels.tolist() == [-1] * 10 and len(part.labels) == 4
+
+
 def test_a_balanced_part_holds_the_same_faces(ledger):
     everyone, part = (faces_of(ledger, "test", 16, "noise20", count) for count in (None, 3))
     assert np.bincount(part.labels)[part.labels].tolist() == [3] * 6

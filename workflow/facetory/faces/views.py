@@ -24,6 +24,7 @@ Row = dict[str, str]
 class Chosen(NamedTuple):
     """Faces chosen from a ledger: its rows, in its order; ``labels`` (n,) int64 index ``classes``.
 
+    A dataset without labels has no classes, and −1 for each label.
     ``corruption`` is what the pictures went through before they were aligned, ``applied`` what is still to be
     done to the faces, for each corruption asked for.
     """
@@ -90,8 +91,9 @@ def choose(
             f"{ledger}: its pictures went through {earlier} before they were aligned, so they are not "
             f"{', '.join(sorted({*corruptions} - {earlier}))}. Ask for {earlier}, or use the clean faces."
         )
-    classes = tuple(classes) or family_of((row["label"] for row in everyone), str(ledger))
-    labels = np.array([classes.index(row["label"]) for row in rows], dtype=np.int64)
+    known = {row["label"] for row in everyone}
+    classes = tuple(classes) or (family_of(known, str(ledger)) if known != {""} else ())
+    labels = np.array([classes.index(row["label"]) if classes else -1 for row in rows], dtype=np.int64)
     kept = balanced(labels, [row["sample_id"] for row in rows], images_per_class)
     rows = [rows[position] for position in kept]
     names, persons = ([row[column] for row in rows] for column in ("sample_id", "person"))
