@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from facetory.diffusion import backbone, place, snapshot
+from facetory.diffusion import backbone, catalogue, place, snapshot
 from facetory.diffusion.architecture import new_unet, new_vae
-from facetory.pipeline.files import FacetoryError, read_json, sha256_of
+from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_json
 from facetory.pipeline.spec import BackboneSpec
 
 
@@ -109,3 +109,76 @@ def test_gradient_checkpointing_gives_the_same_gradients(root):
         unet(latents, torch.tensor([5, 500]), tokens).sample.square().mean().backward()
         gradients.append(weight.grad)
     torch.testing.assert_close(*gradients)
+
+
+def autoencoder_alone(root, layout, **config):
+    """A VAE alone, in vae/ or in the folder itself; its configuration states what ``config`` does."""
+    folder = root / "weights" / "small"
+    torch.manual_seed(0)
+    where = folder / "vae" if layout == "subfolder" else folder
+    where.parent.mkdir(parents=True, exist_ok=True)
+    snapshot.save(new_vae("demo"), where)
+    settings = read_json(where / "config.json")
+    del settings["scaling_factor"]
+    write_json(where / "config.json", settings | config)
+    return spec(parts=("vae",), text_encoder="none", scaling_factor=0.3)
+
+
+@pytest.mark.parametrize("layout", ["subfolder", "root"])
+def test_an_autoencoder_alone_is_placed_and_loaded(tmp_path, layout):
+    alone = autoencoder_alone(tmp_path, layout)
+    weights = {"subfolder": "vae/", "root": ""}[layout] + "diffusion_pytorch_model.safetensors"
+    folder = catalogue.snapshot_folder(alone, tmp_path)
+    sha256 = {weights: sha256_of(folder / weights)}
+    place.place(alone.model_copy(update={"sha256": sha256}), tmp_path, tmp_path / "manifest.json")
+    about = read_json(tmp_path / "manifest.json")
+    assert about["sha256"] == sha256 and list(about["parameters"]) == ["vae"]
+    vae = backbone.placed_vae(tmp_path / "manifest.json")
+    assert vae.config.scaling_factor == 0.3
+    assert sum(weight.numel() for weight in vae.parameters()) == about["parameters"]["vae"]
+    with pytest.raises(FacetoryError, match=r"sha256 is .*, expected 00"):
+        backbone.load_vae(folder, sha256={weights: "00"})
+
+
+def test_an_autoencoder_alone_is_no_whole_backbone(tmp_path):
+    alone = autoencoder_alone(tmp_path, "subfolder")
+    assert catalogue.snapshot_folder(alone, tmp_path) == tmp_path / "weights" / "small"
+    assert catalogue.snapshot_folder(spec(), tmp_path) is None
+
+
+def test_a_root_that_is_another_model_is_no_autoencoder(tmp_path):
+    alone = autoencoder_alone(tmp_path, "root", _class_name="UNet2DModel")
+    assert catalogue.snapshot_folder(alone, tmp_path) is None
+
+
+def test_the_scaling_factor_of_the_configuration_stands(tmp_path):
+    stated = autoencoder_alone(tmp_path, "root", scaling_factor=0.5)
+    silent = stated.model_copy(update={"scaling_factor": None})
+    place.place(silent, tmp_path, tmp_path / "manifest.json")
+    assert backbone.placed_vae(tmp_path / "manifest.json").config.scaling_factor == 0.5
+    expected = r"config\.json: the latents' scaling factor is 0\.5, backbones\.yaml says 0\.3"
+    with pytest.raises(FacetoryError, match=expected):
+        place.place(stated, tmp_path, tmp_path / "manifest.json")
+    with pytest.raises(FacetoryError, match=expected):
+        backbone.load_vae(tmp_path / "weights" / "small", scaling_factor=0.3)
+
+
+def test_of_an_autoencoder_nothing_else_is_fetched(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    asked = {}
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda source, **what: asked.update(what))
+    place.fetch(spec(), tmp_path)
+    parts = {pattern.partition("/")[0] for pattern in asked["allow_patterns"]}
+    assert parts == {"unet", "vae", "text_encoder", "tokenizer", "scheduler"}
+    place.fetch(spec(parts=("vae",), text_encoder="none"), tmp_path)
+    weights = "diffusion_pytorch_model.safetensors"
+    assert sorted(asked["allow_patterns"]) == sorted(["vae/*.json", f"vae/{weights}", "config.json", weights])
+
+
+@pytest.mark.parametrize("name", ["sd-vae-ft-ema", "sd15-vae", "demo-faces"])
+def test_the_autoencoders_of_the_catalogue_are_that_alone(name):
+    entry = catalogue.backbone(name)
+    assert entry.parts == ("vae",) and entry.text_encoder == "none" and entry.licence
+    assert entry.px == 64 or entry.scaling_factor == 0.18215
+    assert catalogue.backbone("sd21").parts == ("unet", "vae")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facetory.diffusion.catalogue import part_folder
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 
 if TYPE_CHECKING:
@@ -42,11 +43,37 @@ def load_vae(
     device: str = "cpu",
     dtype: torch.dtype | None = None,
     sha256: dict[str, str] | None = None,
+    scaling_factor: float | None = None,
 ) -> Any:
-    """The frozen autoencoder of a snapshot, as `load_unet`."""
+    """The frozen autoencoder of a snapshot, as `load_unet`.
+
+    ``scaling_factor`` is what backbones.yaml states (`check_scaling_factor`); where neither that nor the
+    configuration states it, it is diffusers' default, which is Stable Diffusion's 0.18215.
+    """
     from diffusers import AutoencoderKL
 
-    return load_part(AutoencoderKL, Path(folder), "vae", device, dtype, sha256)
+    vae = load_part(AutoencoderKL, Path(folder), "vae", device, dtype, sha256)
+    check_scaling_factor(Path(folder), scaling_factor)
+    if scaling_factor is not None:
+        vae.register_to_config(scaling_factor=scaling_factor)
+    return vae
+
+
+def placed_vae(manifest: Path | str, device: str = "cpu", dtype: torch.dtype | None = None) -> Any:
+    """The frozen autoencoder of a backbone that `diffusion.place` has placed, by its manifest."""
+    about = read_json(manifest)
+    return load_vae(about["folder"], device, dtype, scaling_factor=about["spec"].get("scaling_factor"))
+
+
+def check_scaling_factor(folder: Path, stated: float | None) -> None:
+    """Raise a `FacetoryError` where an autoencoder's configuration has another factor than the stated one."""
+    place = part_folder(folder, "vae")
+    found = read_json(place / "config.json").get("scaling_factor") if place else None
+    if None not in (found, stated) and found != stated:
+        raise FacetoryError(
+            f"{place}/config.json: the latents' scaling factor is {found}, backbones.yaml says {stated}. "
+            "Correct the entry's scaling_factor, or place the snapshot that it names."
+        )
 
 
 def prediction_type(folder: Path | str, expected: str) -> str:
@@ -91,22 +118,22 @@ def load_part(
     """
     import torch
 
-    if not (folder / part / "config.json").is_file():
+    place = part_folder(folder, part)
+    if place is None:
         raise FacetoryError(
             f"{folder}: there is no {part}/config.json, so this is no snapshot of a model. {remedy}"
         )
-    check_hashes(folder, sha256 or {}, part + "/")
+    check_hashes(folder, sha256 or {}, "" if place == folder else part + "/")
     try:
         module = kind.from_pretrained(
-            folder,
-            subfolder=part,
+            place,
             torch_dtype=dtype or torch.float32,
             use_safetensors=True,
             local_files_only=True,
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise FacetoryError(
-            f"{folder / part}: the weights cannot be loaded ({error}). Only safetensors files are read; "
+            f"{place}: the weights cannot be loaded ({error}). Only safetensors files are read; "
             "copy the whole snapshot folder there."
         ) from error
     return module.to(device).eval().requires_grad_(False)

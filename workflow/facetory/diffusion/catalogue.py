@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from facetory.pipeline.config import WORKFLOW, load_yaml
+from facetory.pipeline.files import read_json
 from facetory.pipeline.spec import BackboneSpec
 from facetory.pipeline.suggest import unknown, validated
 
@@ -31,7 +32,7 @@ def backbone(name: str) -> BackboneSpec:
 
 
 def snapshot_folder(spec: BackboneSpec, data_root: Path) -> Path | None:
-    """The folder that holds a backbone's weights, or None.
+    """The folder that holds a backbone's weights, all of its parts, or None.
 
     Looked for in this order: the project (released weights), ``<data_root>/weights/<name>``, the hub's cache
     (the pinned revision of the source or of a mirror).
@@ -43,7 +44,21 @@ def snapshot_folder(spec: BackboneSpec, data_root: Path) -> Path | None:
     for source in (spec.source, *spec.mirrors):
         cached = hub.expanduser() / f"models--{source.replace('/', '--')}" / "snapshots"
         candidates += [cached / spec.revision] if spec.revision else sorted(cached.glob("*"))
-    return next((folder for folder in candidates if (folder / "unet" / "config.json").is_file()), None)
+    whole = (folder for folder in candidates if all(part_folder(folder, part) for part in spec.parts))
+    return next(whole, None)
+
+
+def part_folder(folder: Path, part: str) -> Path | None:
+    """Where a part of a snapshot lies: in the subfolder of its name, or None.
+
+    An autoencoder alone may lie in the folder itself, as in stabilityai/sd-vae-ft-ema.
+    """
+    if (folder / part / "config.json").is_file():
+        return folder / part
+    alone = folder / "config.json"
+    if part == "vae" and alone.is_file() and read_json(alone).get("_class_name") == "AutoencoderKL":
+        return folder
+    return None
 
 
 def missing(name: str, data_root: Path) -> str | None:

@@ -47,14 +47,14 @@ def encode(
     """
     import torch
 
-    from facetory.diffusion.backbone import load_vae
+    from facetory.diffusion.backbone import placed_vae
     from facetory.training.progress import shown
 
     if threads:
         torch.set_num_threads(threads)
     about = read_json(backbone)
     chosen = choose(ledger, split, images_per_class, tuple(outputs), classes)
-    vae = load_vae(about["folder"], device, getattr(torch, PRECISIONS[precision]))
+    vae = placed_vae(backbone, device, getattr(torch, PRECISIONS[precision]))
     parts: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in outputs}
     with shown(f"encoding {chosen.folder.name} {split}", 0, len(chosen.rows)) as show, torch.no_grad():
         faces = batches(

@@ -5,26 +5,29 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from facetory.diffusion.backbone import check_hashes, prediction_type
-from facetory.diffusion.catalogue import snapshot_folder
+from facetory.diffusion.backbone import check_hashes, check_scaling_factor, prediction_type
+from facetory.diffusion.catalogue import part_folder, snapshot_folder
 from facetory.pipeline.files import FacetoryError, open_tensors, sha256_of
 from facetory.pipeline.provenance import manifest
 from facetory.pipeline.spec import BackboneSpec
 
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
-PATTERNS = [*(f"{part}/*.json" for part in PARTS), "tokenizer/*.txt"]
 WEIGHTS = {
     "unet": "diffusion_pytorch_model.safetensors",
     "vae": "diffusion_pytorch_model.safetensors",
     "text_encoder": "model.safetensors",
+}
+FILES: dict[str, tuple[str, ...]] = {
+    **{part: ("*.json", file) for part, file in WEIGHTS.items()},
+    "tokenizer": ("*.json", "*.txt"),
+    "scheduler": ("*.json",),
 }
 
 
 def place(spec: BackboneSpec, data_root: Path | str, path: Path | str) -> None:
     """Write a backbone's manifest: ``folder``, ``parameters`` by part, ``sha256`` by file.
 
-    Weights that are not placed, that differ from the pinned hashes, or whose scheduler contradicts the spec
-    are a `FacetoryError`.
+    Weights that are not placed, that differ from the pinned hashes, or whose scheduler or scaling factor
+    contradicts the spec are a `FacetoryError`.
     """
     folder = snapshot_folder(spec, Path(data_root))
     if folder is None:
@@ -35,14 +38,23 @@ def place(spec: BackboneSpec, data_root: Path | str, path: Path | str) -> None:
         )
     with manifest(path, "backbone", spec.canonical(), ["diffusion.place"]) as record:
         check_hashes(folder, spec.sha256)
-        prediction_type(folder, spec.prediction_type)
-        weights = {part: folder / part / file for part, file in WEIGHTS.items() if (folder / part).is_dir()}
+        check_scaling_factor(folder, spec.scaling_factor)
+        if "unet" in spec.parts:
+            prediction_type(folder, spec.prediction_type)
+        found = ((part, part_folder(folder, part)) for part in parts_of(spec) if part in WEIGHTS)
+        weights = {part: where / WEIGHTS[part] for part, where in found if where}
         record |= {
             "status": "placed",
             "folder": str(folder.resolve()),
             "parameters": {part: parameter_count(file) for part, file in weights.items()},
             "sha256": {str(file.relative_to(folder)): sha256_of(file) for file in weights.values()},
         }
+
+
+def parts_of(spec: BackboneSpec) -> list[str]:
+    """The subfolders of a snapshot that a backbone is made of."""
+    text = ["text_encoder", "tokenizer"] if spec.text_encoder == "clip" else []
+    return [*spec.parts, *text, *(["scheduler"] if "unet" in spec.parts else [])]
 
 
 def parameter_count(weights: Path) -> int:
@@ -60,7 +72,9 @@ def fetch(spec: BackboneSpec, data_root: Path | str) -> Path:
     from huggingface_hub import snapshot_download
 
     folder = Path(data_root) / "weights" / spec.name
-    patterns = [*PATTERNS, *(f"{part}/{file}" for part, file in WEIGHTS.items())]
+    patterns = [f"{part}/{file}" for part in parts_of(spec) for file in FILES[part]]
+    if spec.parts == ("vae",):  # which may lie in the repository's root
+        patterns += ["config.json", WEIGHTS["vae"]]
     reasons = []
     for source in (spec.source, *spec.mirrors):
         revision = spec.revision if source == spec.source else None

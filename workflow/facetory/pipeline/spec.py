@@ -75,6 +75,8 @@ class BackboneSpec(Spec):
     """Where a latent-diffusion backbone comes from; hashes of its files are pinned.
 
     ``source`` is a hub id, or a folder relative to the project; ``sha256`` maps files to expected hashes.
+    ``parts`` are what it is used for: an autoencoder alone is ("vae",), and has no text encoder ("none").
+    ``scaling_factor`` of latents is stated where the autoencoder's own configuration has none.
     """
 
     slug_fields: ClassVar[tuple[str, ...]] = ("name",)
@@ -84,7 +86,9 @@ class BackboneSpec(Spec):
     mirrors: tuple[str, ...] = ()
     revision: str | None = None
     sha256: dict[str, str] = {}
+    parts: tuple[Literal["unet", "vae"], ...] = ("unet", "vae")
     prediction_type: Literal["epsilon", "v_prediction"] = "epsilon"
     px: int
-    text_encoder: Literal["clip", "minilm"] = "clip"
+    text_encoder: Literal["clip", "minilm", "none"] = "clip"
+    scaling_factor: float | None = None
     licence: str = ""
