@@ -183,4 +183,4 @@ def test_parameter_counts_stand_beside_the_published_ones():
     assert [cell.strip() for cell in lines["apvit"][:3]] == ["65.2", "65.21", "65.21"]
     assert lines["resnet18"][0].strip() == "11.7"
     assert lines["posterpp"][0].strip() == "43.7"
-    assert lines.keys() == {"apvit", "poster", "posterpp", "resnet18", "cnn"}
+    assert lines.keys() == {"apvit", "poster", "posterpp", "resnet18", "cnn", "vit", "latent_cnn"}

@@ -5,7 +5,8 @@ our network, and what is ``unused``, the parts that their forward pass never cal
 computes.  A name too many, a name too few, or another shape, is an error: nothing is loaded in part.  The
 other entries: ``source`` of the list; ``head``, the weights whose first axis is the number of classes;
 ``classes`` in the authors' order by dataset; ``blanks``, classes of theirs that the file mentions and nobody
-needs; ``parameters``, counts beside the published one.
+needs; ``parameters``, counts beside the published one; ``renamed``, patterns of the file's names and what
+stands for them in ours.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LISTS = Path(__file__).with_name("checkpoints")
 WRAPPERS = ("state_dict", "model_state_dict")
 """Under which of their files' entries authors keep the weights; a file may also be the weights alone."""
+SAFETENSORS = ".safetensors"
 SHOWN = 5
 
 
@@ -48,7 +50,7 @@ def load(network: nn.Module, name: str, path: Path | str) -> dict[str, Any]:
     weights = read_weights(path, listed.get("blanks", ()))
     expected = expected_shapes(network, listed, name)
     check(weights, expected, name, path)
-    network.load_state_dict({key: weights[key] for key in listed["weights"]})
+    network.load_state_dict({own_name(key, listed): weights[key] for key in listed["weights"]})
     return {
         "sha256": sha256_of(path),
         "tensors": len(listed["weights"]),
@@ -61,15 +63,23 @@ def load(network: nn.Module, name: str, path: Path | str) -> dict[str, Any]:
 def expected_shapes(network: nn.Module, listed: Mapping[str, Any], name: str) -> dict[str, tuple[int, ...]]:
     """Shapes that the file must hold: the listed ones, with the network's number of classes."""
     own = shapes(network.state_dict())
+    names = {key: own_name(key, listed) for key in listed["weights"]}
     listed_weights = {key: tuple(shape) for key, shape in listed["weights"].items()}
-    heads = {key: own[key] for key in listed["head"] if key in own}
+    heads = {key: own[names[key]] for key in listed["head"] if names[key] in own}
     expected = listed_weights | heads
-    if own != expected or len(heads) < len(listed["head"]):
+    if own != {names[key]: shape for key, shape in expected.items()} or len(heads) < len(listed["head"]):
         raise FacetoryError(
             f"{name}: a network of another size cannot read its authors' checkpoint. "
             "Build it with size 'paper', or train it without 'weights'."
         )
     return expected | {key: tuple(shape) for key, shape in listed.get("unused", {}).items()}
+
+
+def own_name(key: str, listed: Mapping[str, Any]) -> str:
+    """What our network calls a tensor of the file."""
+    for pattern, name in listed.get("renamed", {}).items():
+        key = re.sub(pattern, name, key)
+    return key
 
 
 def shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -104,15 +114,18 @@ def _first(keys: Sequence[str]) -> str:
 
 
 def read_weights(path: Path | str, blanks: Sequence[str] = ()) -> dict[str, Tensor]:
-    """The tensors of a PyTorch file by name, without its wrapper and without `DataParallel`'s "module.".
+    """The tensors of a PyTorch or safetensors file by name, without wrapper and `DataParallel`'s "module.".
 
     Nothing that the file holds is run: classes named in ``blanks`` become `Blank`, any other is refused with
     a `FacetoryError`, as is a broken file.
     """
     import torch
+    from safetensors.torch import load_file
 
     path = Path(path)
     try:
+        if path.suffix == SAFETENSORS:
+            return load_file(path)
         with torch.serialization.safe_globals([(Blank, blank) for blank in blanks]):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -126,7 +139,8 @@ def read_weights(path: Path | str, blanks: Sequence[str] = ()) -> dict[str, Tens
 
 def _refusal(path: Path, reason: str) -> str:
     if not (foreign := re.search(r"GLOBAL (\S+)", reason)):
-        return "truncated, or not a PyTorch file. Download it again."
+        kind = "safetensors" if path.suffix == SAFETENSORS else "PyTorch"
+        return f"truncated, or not a {kind} file. Download it again."
     target = path.with_stem(f"{path.stem}-tensors")
     return (
         f"it holds {foreign[1]}, which would be run by opening it, so it was left closed. If you trust its "

@@ -57,10 +57,14 @@ class Expressions:
     def loss(self, positions: np.ndarray, step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
         """Mean cross-entropy of the samples at ``positions``, and the fraction that is right."""
         labels = self.labels[positions].to(self.device)
-        logits = self.network(self.inputs(positions, step))
+        logits = self.logits(positions, step)
         accuracy = (logits.detach().argmax(1) == labels).float().mean()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         return loss, {"accuracy": accuracy}
+
+    def logits(self, positions: np.ndarray, step: int) -> Tensor:
+        """The network's answer to what it sees of some samples at a training step."""
+        return self.network(self.inputs(positions, step))
 
     def validate(self, step: int) -> dict[str, float]:
         """Nothing: a classifier is scored once, at its end."""

@@ -17,19 +17,23 @@ if TYPE_CHECKING:
 
 CNN_WIDTHS = {"paper": (64, 128, 256, 256), "small": (16, 32, 64, 128)}
 CNN_DROPOUT = 0.3
+VIEWS = {"cnn": ("faces", "latents"), "latent_cnn": ("latents",)}
+"""What a network can see, where it is not faces alone."""
 
 
 def build(spec: ClassifierSpec, classes: int, channels: int = 3, side: int | None = None) -> nn.Module:
     """A network with weights drawn from the spec's seed; takes what `prepare_for` makes, gives logits.
 
-    ``side`` is that of the images it will see (default: the spec's px); a network that sees faces alone is a
-    `FacetoryError` on latents.
+    ``side`` is that of the images it will see (default: the spec's px).  A view that the network is not made
+    for is a `FacetoryError`.
     """
     import torch
 
-    if spec.view == "latents" and spec.network != "cnn":
+    if spec.view not in (seen := VIEWS.get(spec.network, ("faces",))):
+        fit = [name for name in get_args(Network) if spec.view in VIEWS.get(name, ("faces",))]
         raise FacetoryError(
-            f"{spec.network} sees faces alone; view 'latents' is for the network 'cnn'. Change one of them."
+            f"{spec.network} sees {seen[0]} alone; view '{spec.view}' is for {', '.join(fit)}. Change one of "
+            "them."
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_key(spec.seed, "classifier", "weights") >> 1)
@@ -58,6 +62,14 @@ def _build(spec: ClassifierSpec, classes: int, channels: int, side: int) -> nn.M
             from facetory.recognition.posterpp import posterpp
 
             return posterpp(classes, spec.size)
+        case "vit":
+            from facetory.recognition.vit import vit
+
+            return vit(classes, spec.size, side)
+        case "latent_cnn":
+            from facetory.recognition.latent_cnn import latent_cnn
+
+            return latent_cnn(channels, side, classes, spec.size)
 
 
 def prepare_for(spec: ClassifierSpec) -> Prepare:
@@ -67,7 +79,7 @@ def prepare_for(spec: ClassifierSpec) -> Prepare:
     """
     import torch
 
-    if spec.network == "cnn":
+    if spec.network in VIEWS:
         return torch.Tensor.float
     px = None if spec.size == "paper" else spec.px
     return lambda images: prepare(images, spec.network, px)
@@ -92,6 +104,10 @@ def load(folder: Path | str, spec: ClassifierSpec, device: str = "cpu") -> tuple
     return network.to(device).eval(), about["classes"]
 
 
+MEASURED = {"cnn": (3, 64), "latent_cnn": (4, 32)}
+"""Channels and side of the images for which parameters are counted, where they change the count."""
+
+
 class Count(NamedTuple):
     """Numbers of parameters: as published, as the authors' code has them, and ours of both sizes."""
 
@@ -110,9 +126,11 @@ def counts(classes: int) -> dict[str, Count]:
     found = {}
     with torch.device("meta"):
         for name in get_args(Network):
-            px = 64 if name == "cnn" else 112
+            channels, px = MEASURED.get(name, (3, 112))
             paper, small = (
-                _build(ClassifierSpec(network=name, size=size, dataset="", px=px, steps=0), classes, 3, px)
+                _build(
+                    ClassifierSpec(network=name, size=size, dataset="", px=px, steps=0), classes, channels, px
+                )
                 for size in ("paper", "small")
             )
             told = read_json(listed)["parameters"] if (listed := LISTS / f"{name}.json").exists() else {}

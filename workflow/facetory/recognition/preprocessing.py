@@ -25,6 +25,7 @@ PREPROCESSING = {
     "poster": Preprocessing(224, "BGR"),
     "posterpp": Preprocessing(224),
     "resnet18": Preprocessing(224),
+    "vit": Preprocessing(224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
 }
 """As the released code has it.
 
@@ -34,20 +35,29 @@ AffectNet loader turns to RGB).  POSTER and POSTER++ resize to 224 and take ever
 
 
 def prepare(images: np.ndarray | Tensor, network: str, px: int | None = None) -> Tensor:
-    """RGB faces (n, 3, h, w) uint8 as a network's float32 input (n, 3, px, px), in its order and units.
+    """RGB levels 0 … 255 (n, 3, h, w) as a network's float32 input (n, 3, px, px), in its order and units.
 
-    Resized as PIL does, bilinearly with anti-aliasing and rounded to whole levels, to the network's own size
-    or to ``px``.  A network without fixed preprocessing is a `FacetoryError`.
+    `resized` to the network's own size or to ``px``.  A network without fixed preprocessing is a
+    `FacetoryError`.
+    """
+    if network not in PREPROCESSING:
+        raise unknown("network", network, PREPROCESSING, "preprocessing")
+    fixed = PREPROCESSING[network]
+    faces = resized(images, px or fixed.px).div(255)[:, ["RGB".index(channel) for channel in fixed.order]]
+    mean, std = (faces.new_tensor(values)[:, None, None] for values in (fixed.mean, fixed.std))
+    return (faces - mean) / std
+
+
+def resized(images: np.ndarray | Tensor, px: int) -> Tensor:
+    """Images (n, C, h, w) as float32 (n, C, px, px), bilinearly with anti-aliasing as PIL does.
+
+    uint8 images are rounded to whole levels; floating-point ones are not, so that gradients pass.
     """
     import torch
     import torch.nn.functional as F
 
-    if network not in PREPROCESSING:
-        raise unknown("network", network, PREPROCESSING, "preprocessing")
-    fixed = PREPROCESSING[network]
-    faces = torch.as_tensor(images).float()
-    if faces.shape[-2:] != (side := px or fixed.px, side):
-        faces = F.interpolate(faces, (side, side), mode="bilinear", antialias=True).round().clamp(0, 255)
-    faces = faces.div(255)[:, ["RGB".index(channel) for channel in fixed.order]]
-    mean, std = (faces.new_tensor(values)[:, None, None] for values in (fixed.mean, fixed.std))
-    return (faces - mean) / std
+    given = torch.as_tensor(images)
+    if given.shape[-2:] == (px, px):
+        return given.float()
+    found = F.interpolate(given.float(), (px, px), mode="bilinear", antialias=True)
+    return found if given.is_floating_point() else found.round().clamp(0, 255)

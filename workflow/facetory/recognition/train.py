@@ -10,11 +10,12 @@ from facetory.pipeline.fingerprint import fingerprint
 from facetory.pipeline.provenance import manifest
 from facetory.recognition.networks import build, parameters, prepare_for
 from facetory.recognition.spec import ClassifierSpec
-from facetory.recognition.views import face_views, latent_views
+from facetory.recognition.views import Views, face_views, latent_views
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from facetory.recognition.expressions import Expressions
     from facetory.training.loop import Schedule
 
 
@@ -90,18 +91,28 @@ def _trained(
 ) -> tuple[nn.Module, dict[str, Any], dict[str, Any]]:
     """The trained network, what its file says of it, and the loop's outcome."""
     from facetory.recognition.cnn import standardise
-    from facetory.recognition.expressions import Expressions
     from facetory.training.loop import train
 
     data = latent_views(source, True) if spec.view == "latents" else face_views(source, "train", spec.px)
     channels, _, side = data.views.shape[2:]
     network = build(spec, len(data.classes), channels, side)
     standardise(network, data.views[:, 0])
-    task = Expressions(
-        data, network, prepare_for(spec), spec.seed, "classifier", spec.label_smoothing, device
-    )
+    task = task_of(spec, data, network, device)
     outcome = train(task, schedule_of(spec), folder, checkpoints / key, key=key, name=spec.id, device=device)
     return network, {"classes": data.classes, "channels": channels, "side": side}, outcome
+
+
+def task_of(spec: ClassifierSpec, data: Views, network: nn.Module, device: str) -> Expressions:
+    """What the training loop trains: the network on a split's images, or on noisy latents."""
+    if spec.network == "latent_cnn":
+        from facetory.recognition.latent_cnn import NoisyExpressions
+
+        return NoisyExpressions(data, network, prepare_for(spec), spec, device)
+    from facetory.recognition.expressions import Expressions
+
+    return Expressions(
+        data, network, prepare_for(spec), spec.seed, "classifier", spec.label_smoothing, device
+    )
 
 
 def schedule_of(spec: ClassifierSpec) -> Schedule:
