@@ -15,7 +15,7 @@ from facetory.diffusion.pixels import to_unit
 from facetory.diffusion.schedule import alphas_cumprod
 from facetory.emodc.classifier import errors_by_class
 from facetory.emodc.grids import grid
-from facetory.emodc.predict import EmotionDiffusionClassifier, NoFaceFound
+from facetory.emodc.predict import EmotionDiffusionClassifier
 from facetory.faces import mtcnn, several
 from facetory.faces.crop import Alignment, align_image
 from facetory.faces.views import as_batch
@@ -140,7 +140,7 @@ def test_a_closer_look_adds_faces_and_changes_none(monkeypatch):
 
 
 def test_no_face_is_a_clear_error(classifier, street):
-    with pytest.raises(NoFaceFound, match=r"none\.png: no face was found"):
+    with pytest.raises(several.NoFaceFound, match=r"none\.png: no face was found"):
         classifier.predict([street[1]["one"], street[1]["none"]])
     classifier.detect = False
     assert len(classifier.predict(street[1]["none"])) == 1

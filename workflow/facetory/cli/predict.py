@@ -67,7 +67,7 @@ def predict(
 
 def answer(classifier: EmotionDiffusionClassifier, path: Path) -> dict[str, Any]:
     """What is found in one photograph: {"image", "error", "faces"}; errors are for the reader, not raised."""
-    from facetory.emodc.predict import pixels
+    from facetory.data.pictures import pixels
 
     result: dict[str, Any] = {"image": str(path), "error": None, "faces": []}
     try:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from facetory.data.catalogue import entries
+from facetory.diffusion.reference import weights_of
 from facetory.emodc import calibration
 from facetory.emodc.decisions import accuracy, mean_class_accuracy, mean_errors
 from facetory.emodc.grids import evaluation_timesteps, grid, one_step_timestep
@@ -27,11 +28,10 @@ from facetory.emodc.model_folder import (
     Opened,
     Race,
     RaceCalibration,
-    weights_of,
     write_model,
 )
 from facetory.emodc.spec import EmoDCTrainSpec
-from facetory.faces.crop import Alignment
+from facetory.faces.recorded import alignment_of
 from facetory.metrics.bootstrap import Estimate, clusters
 from facetory.metrics.records import Records, read_records
 from facetory.pipeline.files import FacetoryError, read_json, read_metadata, write_text
@@ -105,7 +105,6 @@ def opened(
     spec = validated(EmoDCTrainSpec, about["spec"], str(made.run / "manifest.json"))
     records = _records(made.evaluation, spec) if made.evaluation else None
     text, dataset = read_metadata(made.text), read_json(made.dataset)
-    aligned = read_json(made.faces)["spec"]
     known = entries().get(spec.dataset)
     data = Data(
         dataset=spec.dataset,
@@ -125,7 +124,7 @@ def opened(
         prompts=tuple(text["prompts"]),
         backbone=backbone,
         px=spec.px,
-        faces=Alignment(**{key: aligned[key] for key in Alignment._fields}),
+        faces=alignment_of(made.faces),
         loss=spec.loss,
         one_step=one_step_timestep(spec.loss),
         noise_seed=records.spec["noise_seed"] if records else 0,

@@ -9,27 +9,22 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from facetory.data.images import read_image, rgb
+from facetory.data.pictures import name_of, pixels
 from facetory.emodc import calibration
 from facetory.emodc.grids import TIMESTEPS, grid
 from facetory.emodc.model_folder import Model, Opened, backbone_folder, read_model
 from facetory.faces.crop import align_image
-from facetory.faces.several import Face, aligned_faces
+from facetory.faces.several import Face, NoFaceFound, aligned_faces
 from facetory.pipeline.files import FacetoryError, open_tensors
 from facetory.pipeline.randomness import sample_keys
 
 if TYPE_CHECKING:
-    from PIL import Image
     from torch import Tensor
 
-    Picture = str | Path | Image.Image | np.ndarray
+    from facetory.data.pictures import Picture
 
 Steps = int | Literal["auto"]
 FACES_AT_ONCE = 16
-
-
-class NoFaceFound(FacetoryError):
-    """A picture in which the detector finds no face."""
 
 
 class Look(NamedTuple):
@@ -216,29 +211,12 @@ class EmotionDiffusionClassifier:
             return image
         face, row = align_image(image, self.about.faces)
         if row["status"] != "aligned":
-            name = picture if isinstance(picture, str | Path) else f"image {position}"
             raise NoFaceFound(
-                f"{name}: no face was found. Use a picture that shows one, upright and larger than "
-                f"{self.about.faces.detection.fine_min_face} pixels, or detect=False if it is a cut face."
+                f"{name_of(picture, f'image {position}')}: no face was found. Use a picture that shows one, "
+                f"upright and larger than {self.about.faces.detection.fine_min_face} pixels, or detect=False "
+                "if it is a cut face."
             )
         return face
-
-
-def pixels(picture: Picture) -> np.ndarray:
-    """A path, PIL image or uint8 array (h, w) or (h, w, 3) as RGB, uint8 (h, w, 3), upright."""
-    if isinstance(picture, str | Path):
-        return read_image(picture)
-    if isinstance(picture, np.ndarray):
-        image = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else picture
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise FacetoryError(
-                f"an array of {picture.dtype} {picture.shape} is no picture: give uint8 (height, width, 3)."
-            )
-        return image
-    try:
-        return rgb(picture)
-    except (ValueError, AttributeError, OSError) as error:
-        raise FacetoryError(f"{picture!r} is no picture that can be read ({error}).") from error
 
 
 def open_model(path: Path | str) -> Opened:

@@ -8,6 +8,11 @@ import numpy as np
 
 from facetory.faces import mtcnn
 from facetory.faces.crop import Alignment, crop, square
+from facetory.pipeline.files import FacetoryError
+
+
+class NoFaceFound(FacetoryError):
+    """A picture in which the detector finds no face."""
 
 
 class Face(NamedTuple):
