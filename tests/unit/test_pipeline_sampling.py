@@ -1,7 +1,7 @@
 """A balanced part of a split depends on sample ids alone."""
 
 import numpy as np
-from facetory.pipeline.sampling import balanced
+from facetory.pipeline.sampling import balanced, spread
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,3 +27,15 @@ def test_a_part_of_a_part_is_the_part():
     first = balanced(labels, ids, 3)
     again = balanced(labels[first], [ids[i] for i in first], 3)
     assert list(again) == list(range(6)) and list(balanced(labels, ids, None)) == list(range(20))
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 70))
+def test_a_number_of_samples_is_spread_over_the_classes(labels, count):
+    """No class has two more than another unless that one is used up."""
+    labels, ids = np.array(labels), [f"s{i}" for i in range(len(labels))]
+    kept = spread(labels, ids, count)
+    assert list(kept) == sorted(set(kept)) and len(kept) == min(count, len(labels))
+    taken = np.bincount(labels[kept], minlength=4)
+    short = [taken[label] for label in set(labels) if taken[label] < (labels == label).sum()]
+    assert taken.max() - min(short, default=taken.max()) <= 1
+    assert {*spread(labels, ids, max(count - 1, 1))} <= {*kept}
