@@ -7,8 +7,13 @@ import pytest
 import torch
 from facetory.data.index import Sample, write_index
 from facetory.diffusion import backbone, pack, pretrain
+from facetory.diffusion.denoising import Latents
+from facetory.diffusion.pretrain_unet import denoising
 from facetory.diffusion.pretrain_vae import laplacian_l1
+from facetory.diffusion.schedule import alphas_cumprod
+from facetory.diffusion.unconditional import load_unconditional
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
+from facetory.pipeline.randomness import sample_keys
 from facetory.training.loop import Schedule
 from PIL import Image, ImageDraw
 
@@ -98,12 +103,12 @@ def test_the_laplacian_sees_edges_not_levels():
     assert laplacian_l1(level) == 0 and laplacian_l1(edge) > 0
 
 
-def settings(vae_steps, unet_steps):
+def settings(vae_steps, unet_steps, **own):
     common = {"checkpoint_every": 20, "log_every": 2, "threads": 1, "warmup": 2, "ema": 0.9}
     return pretrain.Pretraining(
         Schedule(steps=vae_steps, batch_size=8, lr=1e-3, **common),
         Schedule(steps=unet_steps, batch_size=32, lr=2e-3, **common),
-        latent_channels=4,
+        **{"latent_channels": 4} | own,
     )
 
 
@@ -154,6 +159,41 @@ def test_a_part_with_no_steps_is_kept(trained):
     again = pretrain.pretrain(settings(0, 3), other)
     assert again["sha256"]["vae/diffusion_pytorch_model.safetensors"] == before
     assert again["unet"]["steps"] == 3 and again["vae"]["steps"] == 24
+
+
+def test_captioned_and_unconditional_tasks_see_the_same_latents(packed):
+    """Captions are chosen apart: without them latents, noise and timesteps of a step are those with them."""
+    data = pack.unpack(packed)
+    keys = torch.from_numpy(sample_keys(data.sample_ids))
+    mean = torch.randn(48, 2, 4, 8, 8).half()
+    latents = Latents(mean, torch.full_like(mean, -3), keys, 0.5)
+    captioned, unconditional = (denoising(name, latents, data, seed=3) for name in ("demo", "demo-faces"))
+    rows = torch.arange(0, 48, 5)
+    first, second = (task._draws(rows, torch.tensor(7)) for task in (captioned, unconditional))
+    assert (len(first), len(second)) == (4, 3) and first[3].shape == (10, 24, 384)
+    assert all(torch.equal(a, b) for a, b in zip(first[:3], second, strict=True))
+    assert captioned.size == unconditional.size == 44
+    assert not torch.equal(captioned.alpha_bar, unconditional.alpha_bar)
+
+
+def test_an_unconditional_model_is_pretrained_with_grey_faces(packed, tmp_path):
+    """Its autoencoder saw grey faces, its UNet no captions, and the scheduler says how to sample."""
+    from diffusers import DDPMScheduler
+
+    place = pretrain.Place(packed, tmp_path / "faces", tmp_path / "checkpoints")
+    record = pretrain.pretrain(
+        settings(24, 40, architecture="demo-faces", latent_channels=None, grey=0.25), place
+    )
+    assert set(record["unet"]) >= {"error", "steps"} and "error_null" not in record["unet"]
+    losses = logged(place.folder / "progress.jsonl")
+    assert np.mean(losses[-5:]) < 0.8 * losses[0] and record["unet"]["error"] < 0.8
+    unet = load_unconditional(place.folder, sha256=record["sha256"])
+    assert unet.config.in_channels == 4 and record["vae"]["latent"] == [4, 8, 8]
+    scheduler = DDPMScheduler.from_pretrained(place.folder, subfolder="scheduler")
+    expected = alphas_cumprod(1000, 1e-4, 0.02)
+    torch.testing.assert_close(scheduler.alphas_cumprod, expected, rtol=1e-4, atol=0)
+    card = (place.folder / "README.md").read_text()
+    assert "25% of the images without colour" in card and "--architecture demo-faces" in card
 
 
 def test_the_commands_pack_and_pretrain(renders, tmp_path):

@@ -1,4 +1,4 @@
-"""`facetory backbone`: place or fetch published weights; pack renders and pretrain the demo's own."""
+"""`facetory backbone`: place or fetch published weights; pack renders and pretrain a demo's own."""
 
 from __future__ import annotations
 
@@ -62,6 +62,9 @@ def pack(
 def pretrain(
     packed: Annotated[Path, typer.Option(help="File written by `facetory backbone pack`.")],
     folder: Annotated[Path, typer.Option(help="Snapshot folder to write.")],
+    architecture: Annotated[
+        str, typer.Option(help="demo (its UNet reads captions) or demo-faces (unconditional).")
+    ] = "demo",
     checkpoints: Annotated[Path | None, typer.Option(help="Default: <folder>.checkpoints.")] = None,
     vae_steps: Annotated[int, typer.Option(help="0 keeps the autoencoder that lies in the folder.")] = 12000,
     unet_steps: Annotated[int, typer.Option(help="0 keeps the UNet that lies in the folder.")] = 30000,
@@ -69,8 +72,9 @@ def pretrain(
     unet_batch: Annotated[int, typer.Option()] = 1024,
     vae_lr: Annotated[float, typer.Option()] = 5e-4,
     unet_lr: Annotated[float, typer.Option()] = 1e-3,
-    latent_channels: Annotated[int, typer.Option()] = 8,
+    latent_channels: Annotated[int | None, typer.Option(help="Default: the architecture's.")] = None,
     kl_weight: Annotated[float, typer.Option()] = 1e-4,
+    grey: Annotated[float, typer.Option(help="Share of images the autoencoder sees without colour.")] = 0.0,
     minutes_limit: Annotated[float, typer.Option(help="Bound on both stages together; 0: none.")] = 0.0,
     vae_share: Annotated[float, typer.Option(help="The autoencoder's share of the minutes.")] = 0.5,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto.")] = "auto",
@@ -82,7 +86,7 @@ def pretrain(
     log_every: Annotated[int, typer.Option()] = 100,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
-    """Pretrain the demo's backbone: autoencoder, then UNet."""
+    """Pretrain a demo's model: autoencoder, then UNet."""
     from facetory.diffusion.pretrain import Place, Pretraining
     from facetory.diffusion.pretrain import pretrain as run
     from facetory.pipeline.gpu import lease, visible_gpus
@@ -113,8 +117,10 @@ def pretrain(
     settings = Pretraining(
         schedule(vae_steps, vae_batch, vae_lr, shares[0]),
         schedule(unet_steps, unet_batch, unet_lr, shares[1]),
+        architecture,
         latent_channels,
         kl_weight,
+        grey,
         seed,
     )
     checkpoints = checkpoints or folder.with_name(folder.name + ".checkpoints")

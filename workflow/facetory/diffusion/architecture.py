@@ -6,13 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from facetory.pipeline.files import read_json
+from facetory.pipeline.suggest import unknown
 
 FOLDER = Path(__file__).with_name("architectures")
 
 
 def architecture(name: str) -> dict[str, dict[str, Any]]:
-    """The configurations {"unet": …, "vae": …} of "sd21" or "demo"."""
+    """The configurations {"unet": …} and, but of "smc", {"vae": …}; an unknown name is a `FacetoryError`."""
+    if name not in architectures():
+        raise unknown("architecture", name, architectures(), str(FOLDER))
     return read_json(FOLDER / f"{name}.json")
+
+
+def architectures() -> list[str]:
+    """The names of the committed files."""
+    return sorted(file.stem for file in FOLDER.glob("*.json"))
+
+
+def reads_text(name: str) -> bool:
+    """Whether the UNet is conditioned on text, or unconditional (`diffusion.unconditional`)."""
+    return "cross_attention_dim" in architecture(name)["unet"]
 
 
 def new_unet(name: str, latent_channels: int | None = None) -> Any:

@@ -1,20 +1,22 @@
-"""Pretraining the demo's backbone from a packed data set: autoencoder, then UNet, then a snapshot folder."""
+"""Pretraining a demo's model from a packed data set: autoencoder, then UNet, then a snapshot folder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from facetory.diffusion import architecture, backbone, snapshot
+from facetory.diffusion import architecture, backbone, snapshot, unconditional
 from facetory.diffusion.card import card
+from facetory.diffusion.denoising import Latents, NoisePrediction
 from facetory.diffusion.latents import both_flips
 from facetory.diffusion.pack import Packed, unpack
-from facetory.diffusion.pretrain_unet import Denoising
+from facetory.diffusion.pretrain_unet import denoising
 from facetory.diffusion.pretrain_vae import Autoencoding, start_small_variance
 from facetory.pipeline import randomness
 from facetory.pipeline.files import read_json, sha256_of, write_json, write_text
@@ -29,12 +31,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pretraining:
-    """How the demo's backbone is pretrained; a stage with 0 steps keeps the part that lies in the folder."""
+    """How a demo's model is pretrained; a stage with 0 steps keeps the part that lies in the folder.
+
+    ``architecture`` is "demo", whose UNet reads captions, or one with an unconditional UNet.  Without
+    ``latent_channels``, its own.  ``grey`` is the fraction of the images that lose their colour while the
+    autoencoder is trained.
+    """
 
     vae: Schedule
     unet: Schedule
-    latent_channels: int = 8
+    architecture: str = "demo"
+    latent_channels: int | None = None
     kl_weight: float = 1e-4
+    grey: float = 0.0
     seed: int = 0
 
 
@@ -52,7 +61,8 @@ class Place:
 def pretrain(settings: Pretraining, place: Place) -> dict[str, Any]:
     """Train both parts and write the snapshot: unet/, vae/, scheduler/, manifest.json and README.md.
 
-    The UNet learns on latents of the autoencoder as released, rounded to float16.  Returns the manifest.
+    The UNet learns on latents of the autoencoder as released, rounded to float16; progress.jsonl is its
+    training's.  Returns the manifest.
     """
     spec = asdict(settings)
     code = ["diffusion.pretrain"]
@@ -66,7 +76,8 @@ def pretrain(settings: Pretraining, place: Place) -> dict[str, Any]:
             train_vae(settings, place, data)
         if settings.unet.steps:
             train_unet(settings, place, data)
-        snapshot.save_scheduler(place.folder)
+        owner = snapshot if _reads_text(settings) else unconditional
+        snapshot.save_scheduler(place.folder, owner.SCHEDULER)
         trained = [part for part in ("vae", "unet") if (place.folder / part / "training.json").exists()]
         record |= {part: read_json(place.folder / part / "training.json") for part in trained}
         record["status"] = "trained" if len(trained) == 2 else f"only the {trained[0]} is trained"
@@ -81,10 +92,12 @@ def train_vae(settings: Pretraining, place: Place, data: Packed) -> None:
     images, keys = _on_device(data, place.device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.stream_key(settings.seed, "vae", "weights") >> 1)
-        vae = architecture.new_vae("demo", settings.latent_channels)
+        vae = architecture.new_vae(settings.architecture, settings.latent_channels)
     start_small_variance(vae)
     vae.to(place.device)
-    task = Autoencoding(vae, images, keys, data.held_out, settings.seed, settings.kl_weight, place.compiled)
+    task = Autoencoding(
+        vae, images, keys, data.held_out, settings.seed, settings.kl_weight, place.compiled, settings.grey
+    )
     record = _train(settings, place, "vae", settings.vae, task, vae)
     task.vae = backbone.load_vae(place.folder, place.device)
     mean, logvar = encoded(task.vae, images)
@@ -93,6 +106,7 @@ def train_vae(settings: Pretraining, place: Place, data: Packed) -> None:
     vae.register_to_config(scaling_factor=factor)
     snapshot.save(vae, place.folder / "vae")
     record |= _validated(task) | {
+        "grey": settings.grey,
         "latent": list(mean.shape[2:]),
         "scaling_factor": factor,
         "posterior_std": float((0.5 * logvar.float()).exp().mean()),
@@ -105,26 +119,13 @@ def train_unet(settings: Pretraining, place: Place, data: Packed) -> None:
     """Train the UNet on the latents of the autoencoder in the folder, and write unet/."""
     images, keys = _on_device(data, place.device)
     vae = backbone.load_vae(place.folder, place.device)
-    mean, logvar = encoded(vae, images)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(randomness.stream_key(settings.seed, "unet", "weights") >> 1)
-        unet = architecture.new_unet("demo", vae.config.latent_channels)
-    unet.to(place.device)
-    task = Denoising(
-        unet,
-        mean,
-        logvar,
-        vae.config.scaling_factor,
-        data.tokens.to(place.device),
-        torch.from_numpy(data.caption).to(place.device),
-        keys,
-        data.held_out,
-        settings.seed,
-        place.compiled,
-    )
-    record = _train(settings, place, "unet", settings.unet, task, unet)
-    task.unet = backbone.load_unet(place.folder, place.device)
+    latents = Latents(*encoded(vae, images), keys, vae.config.scaling_factor)
+    task = denoising(settings.architecture, latents, data, settings.seed, place.compiled)
+    record = _train(settings, place, "unet", settings.unet, task, task.unet)
+    load = backbone.load_unet if _reads_text(settings) else unconditional.load_unconditional
+    task.unet = load(place.folder, place.device)
     write_json(place.folder / "unet" / "training.json", record | _validated(task))
+    shutil.copy(place.checkpoints / "unet-log" / "progress.jsonl", place.folder / "progress.jsonl")
 
 
 @torch.no_grad()
@@ -149,8 +150,12 @@ def _train(
 
 
 @torch.no_grad()
-def _validated(task: Autoencoding | Denoising) -> dict[str, float]:
+def _validated(task: Autoencoding | NoisePrediction) -> dict[str, float]:
     return {name: round(value, 5) for name, value in task.validate(0).items()}
+
+
+def _reads_text(settings: Pretraining) -> bool:
+    return architecture.reads_text(settings.architecture)
 
 
 def _on_device(data: Packed, device: str) -> tuple[Tensor, Tensor]:

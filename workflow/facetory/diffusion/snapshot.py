@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facetory.pipeline.files import sha256_of, write_json
 
 if TYPE_CHECKING:
     from torch import nn
 
-SCHEDULER = {
+SCHEDULER: dict[str, Any] = {
     "_class_name": "DDIMScheduler",
     "beta_start": 0.00085,
     "beta_end": 0.012,
@@ -36,9 +36,9 @@ def save(module: nn.Module, folder: Path, half: bool = True) -> None:
     aside.replace(folder)
 
 
-def save_scheduler(folder: Path) -> None:
+def save_scheduler(folder: Path, scheduler: dict[str, Any] = SCHEDULER) -> None:
     """Write scheduler/scheduler_config.json: the schedule the UNet was trained under."""
-    write_json(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
+    write_json(folder / "scheduler" / "scheduler_config.json", scheduler)
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facetory.diffusion import snapshot
-from facetory.diffusion.architecture import FOLDER, architecture
+from facetory.diffusion.architecture import architecture, architectures, reads_text
 from facetory.diffusion.backbone import load_part
 from facetory.pipeline.files import FacetoryError, read_json
 from facetory.pipeline.suggest import unknown
@@ -15,6 +15,14 @@ from facetory.pipeline.suggest import unknown
 if TYPE_CHECKING:
     from torch import Tensor
 
+SCHEDULER = snapshot.SCHEDULER | {
+    "_class_name": "DDPMScheduler",
+    "beta_start": 1e-4,
+    "beta_end": 0.02,
+    "variance_type": "fixed_small",
+    "steps_offset": 0,
+}
+"""What a pretrained one is sampled with: the betas of SMC's released code."""
 TRAIN_ONE = "`facetory smc train` writes one, and so does `facetory backbone pretrain`."
 
 
@@ -26,12 +34,10 @@ def new_unconditional(name: str, channels: int | None = None) -> Any:
     """
     from diffusers import UNet2DModel
 
-    known = {file.stem: architecture(file.stem)["unet"] for file in FOLDER.glob("*.json")}
-    known = {stem: config for stem, config in known.items() if "cross_attention_dim" not in config}
-    if name not in known:
+    if name not in (known := [known for known in architectures() if not reads_text(known)]):
         raise unknown("architecture", name, known, "the unconditional UNet")
     own = {"in_channels": channels, "out_channels": channels} if channels else {}
-    return UNet2DModel(**known[name] | own)
+    return UNet2DModel(**architecture(name)["unet"] | own)
 
 
 def save_unconditional(unet: Any, folder: Path | str) -> None:
