@@ -22,6 +22,7 @@ include: "workflow/rules/faces.smk"
 include: "workflow/rules/latents.smk"
 include: "workflow/rules/emodc.smk"
 include: "workflow/rules/recognition.smk"
+include: "workflow/rules/smc.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/probes.smk"
 

@@ -119,3 +119,11 @@ def test_a_face_below_the_least_probability_is_kept_whole_with_its_probability()
     row = align_image(face(96), Alignment(64, min_probability=0.999999))[1]
     assert row["status"] == "kept_whole" and row["faces"] == 0
     assert 0.9 < float(row["probability"]) < 0.999999
+
+
+def test_pictures_that_come_aligned_stay_whole_and_no_face_is_looked_for(monkeypatch):
+    monkeypatch.setattr("facetory.faces.mtcnn.find_faces", lambda *_: pytest.fail("looked for a face"))
+    picture = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    whole, row = align_image(picture, Alignment(align_px=8, selection="none"))
+    assert np.array_equal(whole, picture)
+    assert row["status"] == "aligned" and row["probability"] == "" and row["nose_x"] == ""

@@ -31,12 +31,19 @@ RESULTS = SETTINGS.name
 CONFIG = json.dumps(
     SETTINGS.config.model_dump(mode="json", exclude_defaults=True), sort_keys=True
 )
-TABLES = [name for name in STUDY.plans if "_fig" not in name]
-FIGURES = [name for name in STUDY.plans if "_fig" in name or "_ablation_" in name]
+TABLES = [
+    name for name in STUDY.plans if "_fig" not in name and "_tradeoff" not in name
+]
+FIGURES = [
+    name
+    for name in STUDY.plans
+    if any(part in name for part in ("_fig", "_ablation_", "_tradeoff"))
+]
 PROBED = {spec.dataset: spec for spec in STUDY.runs.values()}
 CORRUPT_FIRST = any(
     spec.order == "corrupt_then_align" for spec in STUDY.evaluations.values()
 )
+PAPERS = {"emodc": "EmoDC", "smc": "SMC"}
 KINDS = (
     "run",
     "evaluation",
@@ -45,6 +52,12 @@ KINDS = (
     "generation",
     "timing",
     "race",
+    "diffusion",
+    "decoder",
+    "sample",
+    "edit",
+    "measure",
+    "reconstruction",
 )
 
 
@@ -69,6 +82,12 @@ wildcard_constraints:
     generation="[A-Za-z0-9_.-]+",
     timing="[A-Za-z0-9_.-]+",
     race="[A-Za-z0-9_.-]+",
+    diffusion="[A-Za-z0-9_.-]+",
+    decoder="[A-Za-z0-9_.-]+",
+    sample="[A-Za-z0-9_.-]+",
+    edit="[A-Za-z0-9_.-]+",
+    measure="[A-Za-z0-9_.-]+",
+    reconstruction="[A-Za-z0-9_.-]+",
     table="|".join(TABLES),
     figure="|".join(FIGURES),
 
@@ -85,7 +104,8 @@ def dataset_code(wildcards):
 
 def faces_spec(wildcards):
     """Canonical request for detection and crop."""
-    return SETTINGS.scale.faces.model_dump_json()
+    scale = SETTINGS.scale
+    return scale.faces_of.get(wildcards.dataset, scale.faces).model_dump_json()
 
 
 def backbone_spec(wildcards):
@@ -93,9 +113,29 @@ def backbone_spec(wildcards):
     return STUDY.backbones[wildcards.backbone].canonical()
 
 
+def plan_of(wildcards):
+    """The plan of a table or figure."""
+    return STUDY.plans[wildcards.get("table") or wildcards.figure]
+
+
 def plan_digest(wildcards):
     """Hash of a table's or figure's plan: its cells, their requests and reasons."""
-    return STUDY.plans[wildcards.get("table") or wildcards.figure].digest
+    return plan_of(wildcards).digest
+
+
+def paper_title(wildcards):
+    """The heading of a paper's tables and figures in the report."""
+    return PAPERS[plan_of(wildcards).paper]
+
+
+def table_code(wildcards):
+    """Hash of the code that measures and writes a table."""
+    return code_of(f"{plan_of(wildcards).paper}.cells", "report.tables")
+
+
+def figure_code(wildcards):
+    """Hash of the code that draws a figure."""
+    return code_of(f"{plan_of(wildcards).paper}.draw")
 
 
 def asked(wildcards):
@@ -183,11 +223,6 @@ def images_per_class(wildcards):
     return "".join(f"--images-per-class {limit}" for limit in limits if limit)
 
 
-def classifier_folder(wildcards, input):
-    """The folder of the classifier that is evaluated."""
-    return str(Path(input.classifier).parent)
-
-
 def classifier_inputs(wildcards):
     """What a discriminative classifier learns from: faces, latents, or its authors' checkpoint."""
     spec, root = STUDY.classifiers[wildcards.classifier], f"results/{wildcards.scale}"
@@ -267,6 +302,90 @@ def race_inputs(wildcards):
     }
 
 
+def diffusion_inputs(wildcards):
+    """Latents of every dataset that the diffusion model learns from."""
+    spec, root = STUDY.diffusions[wildcards.diffusion], f"results/{wildcards.scale}"
+    return [
+        f"{root}/latents/{spec.backbone}/{dataset}/{spec.px}/clean/train.safetensors"
+        for dataset in (spec.dataset, *spec.also)
+    ]
+
+
+def latents_arguments(wildcards, input):
+    """The same for the command line."""
+    return " ".join(f"--latents {path}" for path in input.latents)
+
+
+def decoder_inputs(wildcards):
+    """Latents that the small decoder learns from, and the autoencoder it imitates."""
+    spec, root = STUDY.decoders[wildcards.decoder], f"results/{wildcards.scale}"
+    return {
+        "latents": f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/clean/train.safetensors",
+        "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
+    }
+
+
+def sample_inputs(wildcards):
+    """The diffusion model that draws, and its autoencoder."""
+    spec, root = STUDY.samples[wildcards.sample], f"results/{wildcards.scale}"
+    return {
+        "diffusion": f"{root}/diffusions/{spec.train.id}/manifest.json",
+        "backbone": f"{root}/backbones/{spec.train.backbone}/manifest.json",
+    }
+
+
+def edit_inputs(wildcards):
+    """The diffusion model, its autoencoder, the guide, the faces and, where it scores, the small decoder."""
+    spec, root = STUDY.edits[wildcards.edit], f"results/{wildcards.scale}"
+    decoder = (
+        {"decoder": f"{root}/decoders/{spec.decoder.id}/manifest.json"}
+        if spec.decoder
+        else {}
+    )
+    return {
+        "diffusion": f"{root}/diffusions/{spec.train.id}/manifest.json",
+        "backbone": f"{root}/backbones/{spec.train.backbone}/manifest.json",
+        "guide": f"{root}/classifiers/{spec.guide.id}/manifest.json",
+        "faces": f"{root}/faces/{spec.dataset}/ledger.csv",
+        **decoder,
+    }
+
+
+def measure_inputs(wildcards):
+    """An edit, its guide and the judge."""
+    spec, root = STUDY.measures[wildcards.measure], f"results/{wildcards.scale}"
+    return {
+        "edit": f"{root}/edits/{spec.edit.id}/manifest.json",
+        "guide": f"{root}/classifiers/{spec.edit.guide.id}/manifest.json",
+        "judge": f"{root}/classifiers/{spec.judge.id}/manifest.json",
+    }
+
+
+def reconstruction_inputs(wildcards):
+    """Faces, and the autoencoder."""
+    spec = STUDY.reconstructions[wildcards.reconstruction]
+    root = f"results/{wildcards.scale}"
+    return {
+        "faces": f"{root}/faces/{spec.dataset}/ledger.csv",
+        "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
+    }
+
+
+def folder_of(name):
+    """The folder of one of a job's inputs, for the command line."""
+    return lambda wildcards, input: str(Path(input[name]).parent)
+
+
+classifier_folder, diffusion_folder, guide_folder, judge_folder, edit_folder = map(
+    folder_of, ("classifier", "diffusion", "guide", "judge", "edit")
+)
+
+
+def decoder_argument(wildcards, input):
+    """The small decoder's folder for the command line, where there is one."""
+    return f"--decoder {Path(input.decoder).parent}" if "decoder" in input.keys() else ""
+
+
 def stands_in_for(wildcards):
     """The dataset that a run's training data replace, for the command line."""
     dataset = STUDY.runs[wildcards.run].dataset
@@ -338,8 +457,7 @@ def probe_px(wildcards):
 
 def plan_inputs(wildcards):
     """What the runnable cells of a table or figure read."""
-    plan = STUDY.plans[wildcards.get("table") or wildcards.figure]
-    return [f"results/{wildcards.scale}/{path}" for path in plan.inputs]
+    return [f"results/{wildcards.scale}/{path}" for path in plan_of(wildcards).inputs]
 
 
 def table_files(names):

@@ -1,8 +1,8 @@
-# Needs: evaluation records.  Makes: cells, tables, figures, and a target for each of them.
+# Needs: records.  Makes: cells, tables, figures, and a target for each of them.
 rule make_table:
     """Measure a table's cells from the records and write them beside the published ones."""
     input:
-        evaluations=plan_inputs,
+        records=plan_inputs,
     output:
         cells="results/{scale}/tables/{table}.cells.json",
         csv="results/{scale}/tables/{table}.csv",
@@ -10,7 +10,7 @@ rule make_table:
         html=report(
             "results/{scale}/tables/{table}.html",
             caption="../report/table.rst",
-            category="EmoDC",
+            category=paper_title,
             subcategory="Tables",
             labels={"table": "{table}"},
         ),
@@ -20,7 +20,7 @@ rule make_table:
         "../../envs/facetory.yaml"
     params:
         plan=plan_digest,
-        code=code_of("emodc.cells", "report.tables"),
+        code=table_code,
         config=CONFIG,
         root="results/{scale}",
     shell:
@@ -30,12 +30,12 @@ rule make_table:
 rule make_figure:
     """Draw a figure in the paper's arrangement from the records."""
     input:
-        evaluations=plan_inputs,
+        records=plan_inputs,
     output:
         png=report(
             "results/{scale}/figures/{figure}.png",
             caption="../report/figure.rst",
-            category="EmoDC",
+            category=paper_title,
             subcategory="Figures",
             labels={"figure": "{figure}"},
         ),
@@ -48,7 +48,7 @@ rule make_figure:
         "../../envs/facetory.yaml"
     params:
         plan=plan_digest,
-        code=code_of("emodc.draw"),
+        code=figure_code,
         config=CONFIG,
         root="results/{scale}",
     shell:

@@ -29,7 +29,9 @@ def align(
     folder: Annotated[Path, typer.Option(help="Where images/, ledger.csv, contact_sheet.png go.")],
     align_px: Annotated[int, typer.Option(help="Side of the aligned faces in pixels.")] = 512,
     margin: Annotated[float, typer.Option(help="Margin as a fraction of the face box's longer side.")] = 0.15,
-    selection: Annotated[str, typer.Option(help="largest, most_central or most_probable.")] = "largest",
+    selection: Annotated[
+        str, typer.Option(help="largest, most_central, most_probable; none: they come aligned.")
+    ] = "largest",
     min_probability: Annotated[float, typer.Option(help="Least score of a face, 0 to 1.")] = 0.9,
     processes: Annotated[int, typer.Option(help="Processes, each with one thread.")] = 1,
     corruption: Annotated[

@@ -15,6 +15,7 @@ from facetory.pipeline.config import DatasetSpec, Settings, load_settings
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 from facetory.pipeline.registry import Study
 from facetory.pipeline.spec import BackboneSpec
+from facetory.smc.registry import study as smc_study
 
 
 @dataclass
@@ -37,8 +38,8 @@ def load_study(config: dict[str, Any] | Path) -> WholeStudy:
         return weights.missing(name, root)
 
     whole = WholeStudy(settings)
-    for wing in (emodc_study(settings, placed, backbone_missing),):
-        whole.add(wing)
+    for study in (emodc_study, smc_study):
+        whole.add(study(settings, placed, backbone_missing))
     names = dict.fromkeys([*settings.scale.slots.values(), *settings.config.slots.values()])
     whole.datasets = {
         name: _dataset_spec(name, settings) for name in [*names, *settings.scale.datasets, "anny_pretrain"]
@@ -73,8 +74,9 @@ def status(
         slots.add_row(slot, dataset, "yes" if study.settings.is_stand_in(slot) else "no", reason or "yes")
     console.print(slots)
     console.print(
-        f"{len(study.runs) + len(study.classifiers)} runs, "
-        f"{len(study.evaluations) + len(study.classifications)} evaluations, {len(study.plans)} targets."
+        f"{len(study.runs) + len(study.classifiers) + len(study.diffusions)} runs, "
+        f"{len(study.evaluations) + len(study.classifications)} evaluations, {len(study.edits)} edits, "
+        f"{len(study.plans)} targets."
     )
     for reason in dict.fromkeys(study.missing.values()):
         console.print(f"Not run: {reason}", markup=False)

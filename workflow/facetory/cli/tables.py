@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,18 +25,22 @@ Root = Annotated[Path, typer.Option("--root", help="The scale's results folder, 
 @app.command()
 def make(name: Name, root: Root, settings: SettingsText = "{}") -> None:
     """Measure a table and write it as .cells.json, .csv, .tex and .html into ROOT/tables."""
-    from facetory.emodc.cells import table
     from facetory.report.tables import write_table
 
-    write_table(table(_plan(name, settings), root), root / "tables")
+    plan = _plan(name, settings)
+    write_table(_wing(plan, "cells").table(plan, root), root / "tables")
 
 
 @app.command()
 def figure(name: Name, root: Root, settings: SettingsText = "{}") -> None:
     """Draw a figure or an ablation as .pdf and .png, with its data and cells, into ROOT/figures."""
-    from facetory.emodc.draw import draw
+    plan = _plan(name, settings)
+    _wing(plan, "draw").draw(plan, root, root / "figures")
 
-    draw(_plan(name, settings), root, root / "figures")
+
+def _wing(plan: Plan, module: str) -> Any:
+    """A module of the wing of a plan's paper."""
+    return importlib.import_module(f"facetory.{plan.paper}.{module}")
 
 
 def _plan(name: str, settings: str) -> Plan:

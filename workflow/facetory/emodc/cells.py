@@ -17,11 +17,10 @@ from facetory.emodc.protocol import comparator_protocol, comparator_ran, paper_p
 from facetory.emodc.spec import EmoDCEvalSpec
 from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate, mean_recall_estimate
 from facetory.metrics.records import Records, part_of, read_records
-from facetory.pipeline.config import Config
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 from facetory.pipeline.registry import Plan, PlannedCell
 from facetory.recognition.spec import ClassifierEvalSpec
-from facetory.report.cells import Cell, CellTable, differences, judge
+from facetory.report.cells import Cell, CellTable, command_of, differences, judge
 
 TWO_COLUMNS = ["Method", "Hyperparam."]
 STUBS = {
@@ -124,7 +123,7 @@ def _measured(
         reason=verdict.reason,
         runs=list(cell.runs),
         seeds=list(cell.seeds),
-        command=_command(plan),
+        command=command_of(plan),
         reading=plan.reading,
         budget=measured.budget if measured else cell.budget,
         **cell.model_dump(
@@ -194,13 +193,6 @@ def _grids(parts: Sequence[PlannedCell]) -> list[str]:
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def _command(plan: Plan) -> str:
-    usual = Config()
-    chosen = {"scale": plan.scale, "reading": plan.reading}
-    changed = [f"{key}={value}" for key, value in chosen.items() if value != getattr(usual, key)]
-    return " ".join(["snakemake", plan.name, *(["--config", *changed] if changed else [])])
 
 
 def reader(root: Path | str) -> Read:

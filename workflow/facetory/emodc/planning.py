@@ -14,6 +14,7 @@ from facetory.pipeline.config import Settings
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.registry import Placed
 from facetory.pipeline.suggest import unknown
+from facetory.recognition import planning as recognition
 from facetory.recognition.scale import RecognitionScale
 from facetory.recognition.spec import ClassifierEvalSpec, ClassifierSpec
 
@@ -228,34 +229,10 @@ def timing(expansion: Expansion) -> EmoDCTimingSpec | None:
 
 def classifier_spec(request: Request, seed: int, expansion: Expansion) -> ClassifierSpec:
     """The discriminative classifier of a request for one seed."""
-    scale, settings, slot = expansion.recognition, expansion.settings, train_slot(request)
-    chosen = expansion.paper["classifiers"][request["run"]]
-    recipe = scale.recipes.get(chosen["network"])
-    weights = recipe.weights.get(slot) if recipe else None
-    if recipe is None or (slot not in recipe.steps and not weights):
-        raise FacetoryError(
-            f"{settings.config.scale}.yaml: recognition: recipes: {chosen['network']} has no steps for slot "
-            f"'{slot}'. Add them, or name the authors' checkpoint under weights."
-        )
-    latents = chosen.get("view") == "latents"
-    return ClassifierSpec(
-        **chosen,
-        size=scale.size,
-        weights=weights,
-        steps=0 if weights else recipe.steps[slot],
-        batch_size=recipe.batch_size,
-        lr=recipe.lr,
-        px=expansion.scale.px if latents else recipe.px,
-        backbone=expansion.scale.backbone if latents else "",
-        decay=scale.decay,
-        weight_decay=scale.weight_decay,
-        precision=scale.precision if settings.device == "cuda" else "no",
-        checkpoint_every=scale.checkpoint_every,
-        dataset=settings.dataset_of(slot),
-        device=settings.device,
-        threads=settings.scale.threads,
-        seed=seed,
-        reading=settings.config.reading,
+    chosen, scale = expansion.paper["classifiers"][request["run"]], expansion.scale
+    slot, settings = train_slot(request), expansion.settings
+    return recognition.classifier_spec(
+        chosen, slot, seed, expansion.recognition, settings, scale.px, scale.backbone
     )
 
 
@@ -281,17 +258,15 @@ def classification(request: Request, train: ClassifierSpec, expansion: Expansion
 def why_not(request: Request, expansion: Expansion) -> str | None:
     """Why a request cannot be measured at this scale, or None."""
     settings = expansion.settings
+    if settings.config.reading != "paper":
+        return "EmoDC has no released code and no corrected reading: reading paper is its only one"
     for slot in dict.fromkeys((train_slot(request), request["slot"])):
         if reason := expansion.placed(settings.dataset_of(slot)):
             return reason
     if is_discriminative(request, expansion):
         spec = classifier_spec(request, 0, expansion)
-        weights = settings.config.data_root / (spec.weights or ".")
-        if spec.weights and not weights.is_file():
-            return (
-                f"{request['run']}: the authors' checkpoint is not placed: expected {weights} (or take it "
-                "out of the recipe's weights in the scale, and the network is trained instead)"
-            )
+        if reason := recognition.weights_missing(spec, request["run"], settings):
+            return reason
         return expansion.backbone_missing(spec.backbone) if spec.backbone else None
     if reason := expansion.backbone_missing(expansion.scale.backbone):
         return reason

@@ -22,11 +22,6 @@ def study(settings: Settings, placed: Placed, backbone_missing: Placed) -> Study
     ``placed`` and ``backbone_missing`` say why a dataset or a backbone cannot be used (None: it can).
     One evaluation per (run, dataset) covers every timestep that any table or figure asks for.
     """
-    if settings.config.reading != "paper":
-        raise FacetoryError(
-            f"config.yaml: reading '{settings.config.reading}': EmoDC has no released code and no corrected "
-            "reading; use reading: paper."
-        )
     where = f"{settings.config.scale}.yaml"
     expansion = Expansion(
         settings,

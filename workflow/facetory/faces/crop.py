@@ -9,7 +9,8 @@ from PIL import Image
 
 from facetory.faces import mtcnn
 
-SELECTIONS = ("largest", "most_central", "most_probable")
+SELECTIONS = ("largest", "most_central", "most_probable", "none")
+"""Which face is taken; "none" looks for no face: pictures that come aligned, such as CelebA-HQ's, stay whole."""
 POINTS = tuple(f"{name}_{axis}" for name in mtcnn.LANDMARKS for axis in "xy")
 
 
@@ -28,6 +29,8 @@ def align_image(image: np.ndarray, settings: Alignment) -> tuple[np.ndarray, dic
 
     Where no face is probable enough, the whole picture is made square by repeating its edges, and flagged.
     """
+    if settings.selection == "none":
+        return _whole(image, settings.align_px)
     faces = mtcnn.find_faces(image, settings.detection, settings.min_probability)
     chosen = choose(faces, image.shape, settings.selection, settings.min_probability)
     if chosen is None:
@@ -48,6 +51,14 @@ def align_image(image: np.ndarray, settings: Alignment) -> tuple[np.ndarray, dic
         **dict(zip(POINTS, points, strict=True)),
     }
     return crop(image, box, settings.align_px), row
+
+
+def _whole(image: np.ndarray, px: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """A picture that comes aligned, as a square, and its part of the ledger's row."""
+    box = square(np.array([0.0, 0.0, image.shape[1], image.shape[0]]), image.shape, margin=0)
+    places = zip(("x0", "y0", "x1", "y1"), (f"{value:.2f}" for value in box), strict=True)
+    unknown = dict.fromkeys(("faces", "probability", *POINTS), "")
+    return crop(image, box, px), {"status": "aligned", **dict(places), **unknown}
 
 
 def choose(faces: mtcnn.Faces, shape: tuple[int, ...], selection: str, min_probability: float) -> int | None:

@@ -40,11 +40,14 @@ class Config(_Strict):
 
 
 class Faces(_Strict):
-    """MTCNN detection and square crop (EmoDC, Section IV-B: aligned and cropped to 512²)."""
+    """MTCNN detection and square crop (EmoDC, Section IV-B: aligned and cropped to 512²).
+
+    ``selection`` none looks for no face: the pictures come aligned.
+    """
 
     px: int = 512
     margin: float = 0.15
-    selection: Literal["largest", "most_central", "most_probable"] = "largest"
+    selection: Literal["largest", "most_central", "most_probable", "none"] = "largest"
     min_probability: float = Field(default=0.9, ge=0, le=1)
 
 
@@ -59,13 +62,17 @@ class Pretraining(_Strict):
 
 
 class Scale(_Strict):
-    """workflow/scales/<name>.yaml: sizes, budgets and slot -> dataset; each wing validates its own part."""
+    """workflow/scales/<name>.yaml: sizes, budgets and slot -> dataset; each wing validates its own part.
+
+    ``faces_of`` names datasets whose faces are cut otherwise than ``faces`` says.
+    """
 
     title: str
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = 1
     seeds: tuple[int, ...] = (0,)
     faces: Faces = Faces()
+    faces_of: dict[str, Faces] = {}
     slots: dict[str, str]
     stand_ins: tuple[str, ...] = ()
     datasets: dict[str, dict[str, Any]] = {}
@@ -73,6 +80,7 @@ class Scale(_Strict):
     pretraining: Pretraining = Pretraining()
     recognition: dict[str, Any] = {}
     emodc: dict[str, Any] = {}
+    smc: dict[str, Any] = {}
 
 
 class Settings(_Strict):

@@ -90,6 +90,12 @@ class Study:
     generations: dict[str, Spec] = field(default_factory=dict)
     timings: dict[str, Spec] = field(default_factory=dict)
     races: dict[str, Spec] = field(default_factory=dict)
+    diffusions: dict[str, TrainSpec] = field(default_factory=dict)
+    decoders: dict[str, TrainSpec] = field(default_factory=dict)
+    samples: dict[str, Spec] = field(default_factory=dict)
+    edits: dict[str, Spec] = field(default_factory=dict)
+    measures: dict[str, Spec] = field(default_factory=dict)
+    reconstructions: dict[str, Spec] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
