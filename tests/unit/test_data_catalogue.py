@@ -23,7 +23,7 @@ def test_it_is_read_without_torch():
 @pytest.mark.parametrize(
     "name",
     [
-        *("rafdb_basic", "rafdb_compound", "sfew", "affectnet"),
+        *("rafdb_basic", "rafdb_compound", "sfew", "affectnet", "celebahq"),
         *("fer2013", "fer2013plus", "fer2013plus_argmax"),
     ],
 )
