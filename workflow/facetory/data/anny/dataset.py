@@ -28,6 +28,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "anny_compound": COMPOUND,
     "anny_wild": BASIC,
     "anny_large": BASIC,
+    "anny_judge": BASIC,
     "anny_grey": BASIC,
     "anny_pretrain": (),
 }
@@ -40,6 +41,7 @@ SIZES: dict[str, dict[str, dict[str, int]]] = {
     "anny_compound": {"people": {"train": 60, "test": 30}, "images": {"train": 2, "test": 1}},
     "anny_wild": {"people": {"train": 80, "test": 40}, "images": {"train": 2, "test": 1}},
     "anny_large": {"people": {"train": 300, "test": 60}, "images": {"train": 2, "test": 1}},
+    "anny_judge": {"people": {"train": 160, "test": 40}, "images": {"train": 3, "test": 1}},
     "anny_grey": {"people": {"train": 80, "test": 40}, "images": {"train": 2, "test": 1}},
     "anny_pretrain": {"people": {"train": 4000}, "images": {"train": 4}},
 }
