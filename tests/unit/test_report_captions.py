@@ -4,11 +4,13 @@ from types import SimpleNamespace
 import pytest
 from docutils.core import publish_parts
 from fabricated import demo_study
-from facetory.pipeline.config import WORKFLOW
+from facetory.pipeline.config import WORKFLOW, load_settings
+from facetory.smc.registry import study as smc_study
 from jinja2 import Environment
 
-PLANS = demo_study().plans
-KINDS = {name: "figure" if "_fig" in name else "table" for name in PLANS}
+SMC = smc_study(load_settings({"scale": "demo"}), lambda name: None, lambda name: None)
+PLANS = demo_study().plans | SMC.plans
+KINDS = {name: "figure" if "_fig" in name or "_tradeoff" in name else "table" for name in PLANS}
 CASES = [*KINDS.items(), *((name, "figure") for name in PLANS if "_ablation_" in name)]
 
 

@@ -16,7 +16,6 @@ from facetory.pipeline.files import FacetoryError
         ({"slots": {"rafdb_bsic": "orl"}}, "unknown slot 'rafdb_bsic'.*Did you mean 'rafdb_basic'"),
         ({"slots": {"rafdb_basic": "any_basic"}}, "unknown dataset 'any_basic'.*Did you mean 'anny_basic'"),
         ({"reading": "codes"}, "reading"),
-        ({"reading": "code"}, "EmoDC has no released code"),
         ({"datasets": {"mine": {"pth": "x"}}}, "unknown key 'pth'.*Did you mean 'path'"),
     ],
 )
@@ -41,6 +40,14 @@ def test_a_missing_dataset_gives_not_run_cells_that_say_so(monkeypatch, tmp_path
     assert len(cells) == 40
     assert all("rafdb_basic not placed: expected" in cell.not_run for cell in cells)
     assert not study.runs
+
+
+def test_a_paper_without_a_reading_says_so_in_its_cells_and_the_others_go_on():
+    study = load_study({"scale": "demo", "reading": "code"})
+    reasons = {cell.not_run for cell in study.plans["emodc_table1"].cells}
+    assert len(reasons) == 1 and "EmoDC has no released code" in reasons.pop()
+    assert not study.runs and study.settings.name == "demo+code"
+    assert {edit.sampler.initial_noise for edit in study.edits.values()} >= {"own"}
 
 
 def test_a_slot_mapped_to_ones_own_folder_is_a_stand_in(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,9 +32,11 @@ def load_study(config: dict[str, Any] | Path) -> WholeStudy:
     settings = load_settings(config)
     root = settings.config.data_root
 
+    @cache
     def placed(dataset: str) -> str | None:
         return catalogue.missing(dataset, root, settings.config.datasets)
 
+    @cache
     def backbone_missing(name: str) -> str | None:
         return weights.missing(name, root)
 

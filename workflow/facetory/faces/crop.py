@@ -10,7 +10,7 @@ from PIL import Image
 from facetory.faces import mtcnn
 
 SELECTIONS = ("largest", "most_central", "most_probable", "none")
-"""Which face is taken; "none" looks for no face: pictures that come aligned, such as CelebA-HQ's, stay whole."""
+"""Which face is taken; "none" looks for none: pictures that come aligned, as CelebA-HQ does, stay whole."""
 POINTS = tuple(f"{name}_{axis}" for name in mtcnn.LANDMARKS for axis in "xy")
 
 

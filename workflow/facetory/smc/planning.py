@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from facetory.pipeline.config import Settings
@@ -48,6 +49,12 @@ class Expansion:
         """The autoencoder of the reading."""
         own = self.scale.code_backbone if self.settings.config.reading == "code" else None
         return own or self.scale.backbone
+
+    @cached_property
+    def measures_missing(self) -> tuple[str | None, str | None]:
+        """Why the feature and the identity network cannot be used."""
+        root = self.settings.config.data_root
+        return missing_features(self.scale.features, root), missing_identity(self.scale.identity, root)
 
     @property
     def common(self) -> dict[str, Any]:
@@ -172,8 +179,8 @@ def reconstruction(request: Request, expansion: Expansion) -> ReconstructionSpec
 
 def why_not(request: Request, expansion: Expansion) -> str | None:
     """Why a request cannot be measured at this scale, or None."""
-    settings, scale, root = expansion.settings, expansion.scale, expansion.settings.config.data_root
-    metric = request["metric"]
+    settings, scale, metric = expansion.settings, expansion.scale, request["metric"]
+    no_features, no_identity = expansion.measures_missing
     slots = [request["slot"]]
     trains = metric not in RECONSTRUCTED
     edits = trains and metric not in ("last_loss", "samples_realism")
@@ -184,9 +191,9 @@ def why_not(request: Request, expansion: Expansion) -> str | None:
         guides = [(guide(request, expansion), "smc_guide"), (judge, "smc_judge")]
         reasons += [recognition.weights_missing(spec, spec.network, settings) for spec, _ in guides]
         slots += [slot for spec, slot in guides if not spec.weights]
-        reasons.append(missing_identity(scale.identity, root))
+        reasons.append(no_identity)
     if edits or metric == "reconstruction_distance":
-        reasons.append(missing_features(scale.features, root))
+        reasons.append(no_features)
     datasets = dict.fromkeys(settings.dataset_of(slot) for slot in slots)
     reasons += [expansion.placed(dataset) for dataset in datasets]
     return next((reason for reason in reasons if reason), None)

@@ -8,7 +8,7 @@ from facetory.smc.spec import EditSpec
 
 
 def paper_protocol(metric: str) -> dict[str, Any]:
-    """What the paper states of the model and of its ablation (SMC, Sections 2.3 and 3.4), as in `budget_of`."""
+    """What the paper states of the model and of its ablation (Sections 2.3 and 3.4), as in `budget_of`."""
     if metric == "parameters":
         return {"architecture": "smc"}
     return {"autoencoder": "sd-vae-ft-ema", "px": 256, "particles": 20, "faces": 10}

@@ -1,0 +1,121 @@
+"""What SMC's tables and figures ask for: samplers, shared edits, guides and judges, reasons."""
+
+import pytest
+from facetory.pipeline.config import load_settings
+from facetory.pipeline.files import FacetoryError
+from facetory.smc import registry
+from facetory.smc.sampler_spec import Sampler
+
+
+def study(reading="paper", placed=lambda name: None, backbone=lambda name: None, **config):
+    return registry.study(load_settings({"scale": "demo", "reading": reading, **config}), placed, backbone)
+
+
+DEMO = study()
+
+
+def edits_of(plan, study=DEMO):
+    """(row, column) → the edit that a cell reads."""
+    found = {}
+    for cell in study.plans[plan].cells:
+        for path in cell.inputs:
+            if path.startswith("edits/"):
+                found[cell.row, cell.column] = study.edits[path.split("/")[1]]
+    return found
+
+
+def test_defaults_of_the_sampler_are_the_papers_baseline():
+    assert Sampler() == Sampler(
+        particles=20, inference_steps=250, noise_strength=0.2, guidance_scale=5, resample_interval=1
+    )
+
+
+def test_the_ablation_moves_one_setting_around_the_baseline():
+    edits = edits_of("smc_ablation_guidance_scale")
+    samplers = {row: edit.sampler for (row, _), edit in edits.items()}
+    assert [s.guidance_scale for s in samplers.values()] == [1, 2, 5, 10]
+    assert {s.noise_strength for s in samplers.values()} == {0.2}
+    assert {edit.target for edit in edits.values()} == {"happiness"}
+
+
+def test_the_same_configuration_is_edited_once():
+    table, figure = edits_of("smc_table1"), edits_of("smc_fig5")
+    assert table["Guidance scale, 5", "Realism"] == table["Noise strength, 0.2", "Flip rate"]
+    assert table["Inference steps, 50", "Realism"] == figure["Inference steps = 50", "Realism"]
+    baseline = [e for e in DEMO.edits.values() if e.sampler == table["Guidance scale, 5", "ESS"].sampler]
+    assert len({e.id for e in baseline if e.target == "happiness" and e.dataset == "anny_basic"}) == 1
+
+
+def test_the_final_configuration_has_the_noise_strength_of_the_text():
+    strengths = {
+        e.sampler.noise_strength
+        for plan in ("smc_fig6", "smc_fig7", "smc_table2")
+        for e in edits_of(plan).values()
+    }
+    assert strengths == {0.23}
+
+
+def test_samplers_of_table_2_differ_as_their_names_say():
+    by_row = {row: e for (row, _), e in edits_of("smc_table2").items()}
+    assert by_row["Literal (Algorithm 1)"].sampler.scored == "noisy"
+    assert not by_row["Released code"].sampler.resample_last
+    assert by_row["Corrected"].sampler.carry_weights and by_row["Corrected"].sampler.final == "weight"
+    assert by_row["Best of N, equal compute"].sampler.method == "best_of_n"
+    assert by_row["Gradient guidance"].guide.view == "latents"
+
+
+def test_guide_and_judge_differ_in_network_and_data():
+    for measure in DEMO.measures.values():
+        assert measure.judge.network != measure.edit.guide.network
+        assert measure.judge.dataset != measure.edit.guide.dataset
+    assert all(
+        spec.id in DEMO.classifiers for m in DEMO.measures.values() for spec in (m.judge, m.edit.guide)
+    )
+
+
+def test_scale_paper_is_the_papers():
+    paper = registry.study(
+        load_settings({"scale": "paper", "allow_cpu": True}), lambda name: None, lambda name: None
+    )
+    (model,) = paper.diffusions.values()
+    assert (model.architecture, model.backbone, model.px, model.lr) == ("smc", "sd-vae-ft-ema", 256, 1e-4)
+    reasons = set(paper.missing.values())
+    assert any("facial_emotions_image_detection.safetensors" in reason for reason in reasons), reasons
+
+
+def test_the_codes_reading_is_another_sampler_baseline_and_autoencoder():
+    code = registry.study(
+        load_settings({"scale": "paper", "reading": "code", "allow_cpu": True}),
+        lambda n: None,
+        lambda n: None,
+    )
+    assert {model.backbone for model in code.diffusions.values()} == {"sd15-vae"}
+    edits = edits_of("smc_ablation_guidance_scale", study("code"))
+    assert {e.target for e in edits.values()} == {"random"}
+    assert {e.sampler.initial_noise for e in edits.values()} == {"own"}
+
+
+def test_what_is_missing_is_said_and_asks_for_nothing():
+    gone = study(placed=lambda name: "orl not placed" if name == "orl" else None)
+    assert not gone.edits and not gone.diffusions
+    assert {cell.not_run for cell in gone.plans["smc_table1"].cells if cell.kind == "measured"} == {
+        "orl not placed"
+    }
+    assert gone.reconstructions, "the autoencoder alone needs no portraits"
+
+
+def test_the_ceiling_has_only_what_a_reconstruction_has():
+    kinds = {c.column: c.kind for c in DEMO.plans["smc_table1"].cells if c.row.startswith("Autoencoder")}
+    assert {column for column, kind in kinds.items() if kind == "measured"} == {
+        "Judge's score",
+        "Identity",
+        "Distance",
+    }
+
+
+def test_an_unknown_sampler_is_named(monkeypatch):
+    paper = registry.paper_file("smc")
+    paper["tables"]["table2"]["rows"] = {"Mine": {"sampler": "corected"}}
+    monkeypatch.setattr(registry, "paper_file", lambda name: paper)
+    with pytest.raises(FacetoryError, match=r"unknown sampler 'corected'.*Did you mean 'corrected'"):
+        study()
