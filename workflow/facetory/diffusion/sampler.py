@@ -1,4 +1,4 @@
-"""Sampling from a diffusion model: DDIM and classifier-free guidance, as functions of predicted noise.
+"""Sampling from a diffusion model: DDIM, DDPM and classifier-free guidance, as functions of predicted noise.
 
 ``predict(x, t)`` is the predicted noise ε̂ of x_t, of the shape of x; `schedule.noise_of` makes it of a
 network's output under either parametrisation.
@@ -57,10 +57,27 @@ def ddim_step(
     """
     if bool(eta) != (fresh is not None):
         raise ValueError(f"eta {eta}: fresh noise is needed above 0, and of no use at 0")
-    x_0 = (x - (1 - alpha_bar).sqrt() * noise_prediction) / alpha_bar.sqrt()
+    x_0 = clean_prediction(x, noise_prediction, alpha_bar)
     variance = eta**2 * (1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next)
     x = alpha_bar_next.sqrt() * x_0 + (1 - alpha_bar_next - variance).sqrt() * noise_prediction
     return x if fresh is None else x + variance.sqrt() * fresh
+
+
+def ddpm_step(
+    x: Tensor, noise_prediction: Tensor, alpha_bar: Tensor, alpha_bar_next: Tensor, fresh: Tensor
+) -> Tensor:
+    """A draw of x at a smaller timestep: DDPM's ancestral step (Ho et al. 2020, Eqs. 6 and 7).
+
+    Its mean and variance β̃ are those of q(x' | x, x̂_0) between any two timesteps, which is DDIM's step at
+    η = 1 (Song et al. 2021, Section 4.1).  x, noise_prediction, fresh: (batch, …).  x̂_0 is not clipped:
+    latents leave -1 … 1.  The last step, ᾱ' = 1, returns x̂_0 itself, whatever ``fresh`` is.
+    """
+    return ddim_step(x, noise_prediction, alpha_bar, alpha_bar_next, 1.0, fresh)
+
+
+def clean_prediction(x: Tensor, noise_prediction: Tensor, alpha_bar: Tensor) -> Tensor:
+    """x̂_0 = (x_t - √(1-ᾱ) ε̂) / √ᾱ (Song et al. 2021, Eq. 9); shapes as in `ddim_step`."""
+    return (x - (1 - alpha_bar).sqrt() * noise_prediction) / alpha_bar.sqrt()
 
 
 def guided(unconditional: Tensor, conditional: Tensor, scale: float | Tensor) -> Tensor:
