@@ -137,7 +137,7 @@ def test_a_renders_caption_tells_the_same_attributes():
         "A photo of a young bearded man with tan skin and a bald head. A photo of a facial expression with "
     )
     assert attributes_of(bearded + "wide eyes, an open mouth. A photo, lit from above.") == {
-        "open_mouth": True,
+        "open mouth": True,
         "beard": True,
         "glasses": False,
     }
@@ -158,5 +158,5 @@ def test_the_renders_use_these_words():
     view = scene.scene(generator(0, "test"), scene.EASY)
     assert attributes_of(scene.words(view | {"cover": "glasses"}))["glasses"]
     assert not attributes_of(scene.words(view | {"cover": "scarf"}))["glasses"]
-    assert attributes_of(expressions.words({"jawOpen": 0.5}))["open_mouth"]
-    assert not attributes_of(expressions.words({"mouthSmileLeft": 0.9}))["open_mouth"]
+    assert attributes_of(expressions.words({"jawOpen": 0.5}))["open mouth"]
+    assert not attributes_of(expressions.words({"mouthSmileLeft": 0.9}))["open mouth"]

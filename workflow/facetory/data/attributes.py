@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-WORDS = {"open_mouth": "an open mouth", "beard": "a beard", "glasses": "glasses"}
+WORDS = {"open mouth": "an open mouth", "beard": "a beard", "glasses": "glasses"}
 SAID = {
-    "open_mouth": re.compile(r"\ban open mouth\b"),
+    "open mouth": re.compile(r"\ban open mouth\b"),
     "beard": re.compile(r"\bbeard(ed)?\b"),
     "glasses": re.compile(r"\bglasses\b"),
 }

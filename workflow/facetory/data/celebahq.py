@@ -109,7 +109,7 @@ def _captions(path: Path) -> dict[int, str]:
         has = {attribute: value == "1" for attribute, value in zip(names, values, strict=True)}
         mouth, no_beard, glasses = (has[attribute] for attribute in wanted)
         number = _number(path, line, name, captions)
-        captions[number] = caption_of({"open_mouth": mouth, "beard": not no_beard, "glasses": glasses})
+        captions[number] = caption_of({"open mouth": mouth, "beard": not no_beard, "glasses": glasses})
     if first != [str(len(captions))]:
         raise _error(path, 1, f"says {' '.join(first)!r}, and {len(captions)} rows follow")
     return captions
