@@ -40,6 +40,14 @@ def new_unconditional(name: str, channels: int | None = None) -> Any:
     return UNet2DModel(**architecture(name)["unet"] | own)
 
 
+def parameters_of(name: str) -> int:
+    """The number of parameters of `new_unconditional`, without making them."""
+    import torch
+
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in new_unconditional(name).parameters())
+
+
 def save_unconditional(unet: Any, folder: Path | str) -> None:
     """Write ``folder``/unet in diffusers' layout, float32 safetensors; it is replaced as a whole."""
     Path(folder).mkdir(parents=True, exist_ok=True)
