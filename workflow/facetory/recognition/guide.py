@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-NORMALISED = 1e-3
-"""How far the logarithm of a row's sum of probabilities may be from zero."""
+NORMALISED = 1e-2
+"""How far the logarithm of the sum of a row's probabilities may be from zero."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,11 @@ class Guide:
         """log p(c|x), (n, K) float32 on the guide's device; differentiable in a floating-point tensor x.
 
         ``x``: for the view "faces" RGB levels 0 … 255 (n, 3, h, w), uint8 or floating-point, of any size; for
-        "latents" scaled latents (n, C, h, w) with the noise of ``timestep``.  What does not come out as
-        log-probabilities of the classes is a `FacetoryError`.
+        "latents" scaled latents (n, C, h, w) with the noise of ``timestep``, which no other guide heeds.
         """
         import torch
 
-        found = self.score(torch.as_tensor(x).to(self.device), timestep)
-        expected = (len(x), len(self.classes))
-        if tuple(found.shape) != expected:
-            raise FacetoryError(
-                f"the guide gave {tuple(found.shape)} instead of {expected}: a row a picture, a column a "
-                f"class. Its classes were said to be {', '.join(self.classes)}."
-            )
-        if found.detach().float().logsumexp(1).abs().max() > NORMALISED:
-            raise FacetoryError(
-                "the guide gave no log-probabilities: those of a row do not sum to one. Return "
-                "`logits.log_softmax(1)`, or the logarithm of probabilities."
-            )
-        return found.float()
+        return self.score(torch.as_tensor(x).to(self.device), timestep).float()
 
 
 def load_guide(folder: Path | str, spec: ClassifierSpec, device: str = "cpu") -> Guide:
@@ -79,7 +66,25 @@ def as_guide(function: Callable[[Tensor], Tensor], classes: Sequence[str], devic
 
     ``classes`` names the columns; "happy", "sad" and the like become facetory's names.  Levels come as the
     caller has them, uint8 or floating-point; a function that is not differentiable cannot serve the method
-    "gradient".
+    "gradient".  Answers that are no log-probabilities of the classes are a `FacetoryError`.
     """
     names = tuple(ALIASES.get(plain_name(name), plain_name(name)) for name in classes)
-    return Guide(names, "faces", lambda levels, timestep: function(levels), device)
+
+    def score(levels: Tensor, timestep: int) -> Tensor:
+        return _checked(function(levels), (len(levels), len(names)), names)
+
+    return Guide(names, "faces", score, device)
+
+
+def _checked(found: Tensor, expected: tuple[int, int], names: Sequence[str]) -> Tensor:
+    if tuple(found.shape) != expected:
+        raise FacetoryError(
+            f"the guide gave {tuple(found.shape)} instead of {expected}: a row a picture, a column a class. "
+            f"Its classes were said to be {', '.join(names)}."
+        )
+    if not (found.detach().float().logsumexp(1).abs() <= NORMALISED).all():
+        raise FacetoryError(
+            "the guide gave no log-probabilities: the probabilities of a row do not sum to one. Return "
+            "`logits.log_softmax(1)`, or the logarithm of probabilities."
+        )
+    return found

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from facetory.recognition.views import Views
 
 WIDTHS = {"paper": (128, 128, 256, 256), "small": (48, 96)}
-DROPOUT = {"paper": 0.3, "small": 0.3}
+DROPOUT = 0.3
+GROUPS = 8
 SMALLEST = 4
 """Side of the feature maps that are flattened."""
 FREQUENCIES = 64
@@ -34,9 +35,9 @@ class Block(nn.Module):
 
     def __init__(self, channels: int, width: int, embedding: int) -> None:
         super().__init__()
-        self.before = nn.Sequential(nn.GroupNorm(_groups(channels), channels), nn.SiLU())
+        self.before = nn.Sequential(nn.GroupNorm(GROUPS, channels), nn.SiLU())
         self.conv1 = nn.Conv2d(channels, width, 3, padding=1)
-        self.norm = nn.GroupNorm(_groups(width), width)
+        self.norm = nn.GroupNorm(GROUPS, width)
         self.film = nn.Linear(embedding, 2 * width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.skip = nn.Conv2d(channels, width, 1)
@@ -46,10 +47,6 @@ class Block(nn.Module):
         scale, shift = self.film(embedding)[..., None, None].chunk(2, 1)
         found = self.norm(self.conv1(self.before(features))) * (1 + scale) + shift
         return self.skip(features) + self.conv2(nn.functional.silu(found))
-
-
-def _groups(width: int) -> int:
-    return 8 if width % 8 == 0 else 1
 
 
 class LatentCNN(nn.Module):
@@ -76,7 +73,7 @@ class LatentCNN(nn.Module):
             self.pools.append(nn.AvgPool2d(pooled))
             side //= pooled
         self.leave = nn.Sequential(
-            nn.GroupNorm(_groups(widths[-1]), widths[-1]),
+            nn.GroupNorm(GROUPS, widths[-1]),
             nn.SiLU(),
             nn.Flatten(),
             nn.Dropout(dropout),
@@ -95,7 +92,7 @@ class LatentCNN(nn.Module):
 
 def latent_cnn(channels: int, side: int, classes: int, size: str = "paper") -> LatentCNN:
     """For latents (channels, side, side): size "paper" for 4×32×32, "small" for 4×16×16 and 8×8×8."""
-    return LatentCNN(channels, side, classes, WIDTHS[size], DROPOUT[size])
+    return LatentCNN(channels, side, classes, WIDTHS[size], DROPOUT)
 
 
 class NoisyExpressions(Expressions):
