@@ -383,7 +383,9 @@ classifier_folder, diffusion_folder, guide_folder, judge_folder, edit_folder = m
 
 def decoder_argument(wildcards, input):
     """The small decoder's folder for the command line, where there is one."""
-    return f"--decoder {Path(input.decoder).parent}" if "decoder" in input.keys() else ""
+    return (
+        f"--decoder {Path(input.decoder).parent}" if "decoder" in input.keys() else ""
+    )
 
 
 def stands_in_for(wildcards):
