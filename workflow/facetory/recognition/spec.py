@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from facetory.pipeline.spec import CorruptionOrder, Spec, TrainSpec
 
 Network = Literal["apvit", "poster", "posterpp", "resnet18", "cnn", "vit", "latent_cnn"]
@@ -28,7 +30,7 @@ class ClassifierSpec(TrainSpec):
     weights: str | None = None
     weights_classes: tuple[str, ...] | None = None
     label_smoothing: float = 0.05
-    noised_to: int = 1000
+    noised_to: int = Field(default=1000, ge=1, le=1000)
     beta_start: float = 1e-4
     beta_end: float = 0.02
 
