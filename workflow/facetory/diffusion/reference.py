@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from facetory.diffusion.catalogue import backbones, snapshot_folder
+from facetory.diffusion.catalogue import backbones, part_folder, snapshot_folder
 from facetory.pipeline.files import FacetoryError, sha256_of
 from facetory.pipeline.model_folder import Part, check
 
@@ -51,4 +51,5 @@ def locate(about: Reference, home: Path, data_root: Path | str = "data") -> Path
 
 def weights_of(folder: Path, parts: Iterable[str] = ("unet", "vae")) -> dict[str, str]:
     """sha256 of the weights of a snapshot's parts, by their path in it."""
-    return {f"{part}/{WEIGHTS}": sha256_of(folder / part / WEIGHTS) for part in parts}
+    files = [(part_folder(folder, part) or folder / part) / WEIGHTS for part in parts]
+    return {str(file.relative_to(folder)): sha256_of(file) for file in files}
