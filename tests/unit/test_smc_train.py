@@ -38,7 +38,8 @@ def spec(**changes):
 
 def run(folder, latents, **changes):
     torch.set_num_threads(1)
-    train_smc(spec(**changes), latents, folder / "run", folder / "checkpoints")
+    asked = spec(**changes)
+    train_smc(asked, latents, folder / "run", folder / "checkpoints", asked.device)
     return json.loads((folder / "run" / "manifest.json").read_text())
 
 
@@ -144,6 +145,16 @@ def test_precision_and_running_mean_reach_the_loop(two, tmp_path, changes):
         weights.append(load_file(tmp_path / name / "run" / WEIGHTS))
     first, second = (torch.cat([w.flatten() for w in part.values()]) for part in weights)
     assert 0 < (first - second).abs().max() < 0.01
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_half_precision_on_the_gpu_trains_as_single_precision_on_the_cpu(two, tmp_path):
+    losses = []
+    for name, own in (("cpu", {}), ("gpu", {"device": "cuda", "precision": "fp16"})):
+        about = run(tmp_path / name, two, also=("grey",), steps=20, **own)
+        losses.append(about["training"]["last"]["loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
 def test_a_run_that_was_stopped_ends_bit_equal(two, tmp_path, monkeypatch):

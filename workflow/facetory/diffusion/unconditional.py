@@ -15,14 +15,16 @@ from facetory.pipeline.suggest import unknown
 if TYPE_CHECKING:
     from torch import Tensor
 
-SCHEDULER = snapshot.SCHEDULER | {
+SCHEDULER: dict[str, Any] = {
     "_class_name": "DDPMScheduler",
     "beta_start": 1e-4,
     "beta_end": 0.02,
-    "variance_type": "fixed_small",
-    "steps_offset": 0,
+    "beta_schedule": "scaled_linear",
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+    "clip_sample": False,
 }
-"""What a pretrained one is sampled with: the betas of SMC's released code."""
+"""What a pretrained one is sampled with, by the betas of SMC's released code."""
 TRAIN_ONE = "`facetory smc train` writes one, and so does `facetory backbone pretrain`."
 
 
