@@ -64,7 +64,8 @@ def feature_network(name: str, device: str = "cpu", data_root: Path | str = "dat
 
     path = checked(entry(FEATURES, name, "feature network"), data_root)
     network = filled(_build(name), path).to(device)
-    return FeatureNetwork(name, network.to(memory_format=torch.channels_last), device)
+    faster: Any = {"memory_format": torch.channels_last}
+    return FeatureNetwork(name, network.to(**faster), device)
 
 
 def _build(name: str) -> nn.Module:
