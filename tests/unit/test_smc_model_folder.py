@@ -73,7 +73,7 @@ def test_a_card_without_measures_says_so(street, tmp_path):
 def test_a_reading_is_taken_at_the_measured_sizes(tmp_path):
     sampler = opened(made(tmp_path), sampler="corrected").about.sampler
     assert sampler.particles == SAMPLER.particles and sampler.scored == "x0" and sampler.telescoping
-    with pytest.raises(FacetoryError, match="unknown sampler 'corected'.*Did you mean 'corrected'"):
+    with pytest.raises(FacetoryError, match=r"unknown sampler 'corected'.*Did you mean 'corrected'"):
         opened(made(tmp_path), sampler="corected")
 
 

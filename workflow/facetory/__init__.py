@@ -3,16 +3,21 @@
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["EmotionDiffusionClassifier"]
+__all__ = ["CounterfactualEditor", "EmotionDiffusionClassifier"]
 
 if TYPE_CHECKING:
     from facetory.emodc.predict import EmotionDiffusionClassifier
+    from facetory.smc.editor import CounterfactualEditor
 
 
 def __getattr__(name: str) -> Any:
-    """Import the classifier when it is asked for, so that `import facetory` stays light."""
+    """Import what is for people when it is asked for, so that `import facetory` stays light."""
     if name == "EmotionDiffusionClassifier":
         from facetory.emodc.predict import EmotionDiffusionClassifier
 
         return EmotionDiffusionClassifier
+    if name == "CounterfactualEditor":
+        from facetory.smc.editor import CounterfactualEditor
+
+        return CounterfactualEditor
     raise AttributeError(f"module 'facetory' has no attribute {name!r}")
