@@ -11,13 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, UNet2DModel
 from drawn import face
 from facetory.diffusion.encode import encode
 from facetory.diffusion.pretrain_vae import start_small_variance
+from facetory.diffusion.unconditional import save_unconditional
 from facetory.faces.views import COLUMNS
 from facetory.pipeline.files import sha256_of, write_json
-from facetory.smc.spec import SmallDecoderSpec
+from facetory.recognition.spec import ClassifierSpec
+from facetory.recognition.train import train_classifier
+from facetory.smc.sampler_spec import Sampler
+from facetory.smc.spec import EditSpec, SmallDecoderSpec, SMCTrainSpec
 from PIL import Image
 
 PX = 16
@@ -64,6 +68,47 @@ def latents(folder: Path, manifest: Path) -> Path:
     path = folder / "latents" / "train.safetensors"
     encode(faces(folder / "train", 40, "train"), manifest, "train", PX, {"clean": path})
     return path
+
+
+def diffusion(folder: Path) -> Path:
+    """Write a tiny unconditional UNet, as if trained; returns its folder."""
+    torch.manual_seed(2)
+    unet = UNet2DModel(
+        sample_size=PX // 2,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        norm_num_groups=4,
+        attention_head_dim=8,
+    )
+    save_unconditional(unet, folder / "diffusion")
+    outputs = {
+        str(path.relative_to(folder / "diffusion")): "" for path in (folder / "diffusion").rglob("*.*")
+    }
+    write_json(folder / "diffusion" / "manifest.json", {"status": "trained", "outputs": outputs})
+    return folder / "diffusion"
+
+
+GUIDE = ClassifierSpec(dataset="drawn", network="cnn", size="small", px=PX, steps=2, batch_size=8)
+LATENT_GUIDE = GUIDE.model_copy(update={"view": "latents", "backbone": "tiny"})
+TRAIN = SMCTrainSpec(dataset="drawn", backbone="tiny", px=PX, steps=1)
+
+
+def edit_spec(sampler: dict | None = None, **changes) -> EditSpec:
+    sizes = {"particles": 5, "inference_steps": 20, "noise_strength": 0.3}
+    about = {"train": TRAIN, "guide": GUIDE, "dataset": "drawn", "split": "test", "images": 3}
+    about |= {"target": "happy", "batch_rows": 4, "sampler": Sampler(**sizes | (sampler or {}))}
+    return EditSpec(**about | changes)
+
+
+def models(folder: Path) -> dict[str, Path]:
+    """Write all that an edit reads; returns the arguments of the stage."""
+    about = {"backbone": backbone(folder), "diffusion": diffusion(folder)}
+    train_classifier(GUIDE, faces(folder / "train", 8, "train"), folder / "guide", folder / "checkpoints")
+    return about | {"classifier": folder / "guide", "faces_ledger": faces(folder / "faces")}
 
 
 def decoder_spec(**changes) -> SmallDecoderSpec:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from facetory.diffusion.backbone import load_vae
+from facetory.diffusion.backbone import placed_vae
+from facetory.diffusion.catalogue import part_folder
 from facetory.diffusion.latents import sample_posterior
 from facetory.diffusion.pixels import psnr
 from facetory.diffusion.pretrain_vae import laplacian_l1
@@ -50,15 +51,15 @@ def train_small_decoder(
     """
     from facetory.training.loop import Schedule, TrainingDiverged, train
 
-    folder, snapshot = Path(folder), Path(read_json(backbone)["folder"])
+    folder, place = Path(folder), part_folder(Path(read_json(backbone)["folder"]), "vae")
     result, manifest_path = folder / "weights.safetensors", folder / "manifest.json"
     for stale in (result, manifest_path):
         stale.unlink(missing_ok=True)
-    inputs = [latents, *sorted(path for path in (snapshot / "vae").iterdir() if path.is_file())]
+    inputs = [latents, *(sorted(place.glob("*.safetensors")) if place else [])]
     with manifest(
         manifest_path, "smc decoder", spec.canonical(), ["smc.small_decoder"], inputs, device, spec.seed
     ) as record:
-        task = Distillation(spec, latents, load_vae(snapshot, device))
+        task = Distillation(spec, latents, placed_vae(backbone, device))
         key = fingerprint(record)
         schedule = Schedule.of(spec, warmup=max(1, spec.steps // 20))
         try:
