@@ -5,7 +5,8 @@ import smc_records
 from facetory.pipeline.config import load_settings
 from facetory.pipeline.files import FacetoryError
 from facetory.smc import registry
-from facetory.smc.cells import stored, table
+from facetory.smc.cells import table
+from facetory.smc.estimates import stored
 
 STUDY = registry.study(load_settings({"scale": "demo"}), lambda name: None, lambda name: None)
 

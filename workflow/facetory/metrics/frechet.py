@@ -35,13 +35,19 @@ def covariance_root(features: np.ndarray) -> np.ndarray:
     return np.linalg.qr(centred / np.sqrt(len(features) - 1)).R
 
 
-def split_frechet(sources: np.ndarray, edited: np.ndarray, seed: int = 0) -> float:
+def split_frechet(
+    sources: np.ndarray, edited: np.ndarray, seed: int = 0, first: np.ndarray | None = None
+) -> float:
     """Fréchet distance between one half's sources and the other half's edits, mean of both ways.
 
     ``sources`` and ``edited`` (n, d) are features of the same n faces, n at least 4.  An edit that changes
     nothing is not rewarded by its likeness to its own source (Jeanneret et al. 2023, "Adversarial
-    Counterfactual Visual Explanations", sFID).  The halves are a function of (seed, n).
+    Counterfactual Visual Explanations", sFID).  ``first`` bool (n,) is one half (default: `half`).
     """
-    order = permutation(len(sources), seed, "split frechet")
-    first, second = order[: len(order) // 2], order[len(order) // 2 :]
-    return (frechet(sources[first], edited[second]) + frechet(sources[second], edited[first])) / 2
+    first = half(len(sources), seed) if first is None else first
+    return (frechet(sources[first], edited[~first]) + frechet(sources[~first], edited[first])) / 2
+
+
+def half(count: int, seed: int = 0) -> np.ndarray:
+    """Which of ``count`` faces are in the first half, bool (count,): a function of (seed, count)."""
+    return permutation(count, seed, "split frechet") < count // 2

@@ -34,9 +34,11 @@ def ablation(measured: CellTable) -> tuple[Figure, Rows]:
     Numbers stand on an axis, a log one where they span a decade; other values stand side by side.
     """
     parameters = list(dict.fromkeys(_split(row)[0] for row in measured.rows))
-    many = len(parameters) > 1
-    ran = any(cell.value is not None for cell in measured.cells if cell.column in SERIES)
-    figure = drawing.sheet(3.5 * len(parameters) if many else 6.4, 3.9 if ran else 2.4, footer(measured))
+    if not any(cell.value is not None for cell in measured.cells if cell.column in SERIES):
+        figure = drawing.sheet(6.4, 2.4, footer(measured))
+        drawing.not_run(figure.subplots(), measured.cells[0].reason or "", width=70)
+        return figure, [_row(cell) for cell in measured.cells]
+    figure = drawing.sheet(max(3.5 * len(parameters), 6.4), 3.9, footer(measured))
     line = figure.subplots(1, len(parameters), sharey=True, squeeze=False)[0]
     least = size_key_from(measured)
     for axes, parameter in zip(line, parameters, strict=True):
@@ -44,12 +46,11 @@ def ablation(measured: CellTable) -> tuple[Figure, Rows]:
         if any(cell.value is not None for cell in own if cell.column in SERIES):
             _chart(axes, own, least)
         else:
-            drawing.not_run(axes, own[0].reason or "", width=34 if many else 70)
+            drawing.not_run(axes, own[0].reason or "")
         axes.set_xlabel(as_mathtext(parameter))
-    if ran:
-        line[0].set_ylim(-0.03, 1.03)
-        line[0].set_ylabel("probability of the target")
-        _legend(figure, least, any(cell.column == REALISM for cell in measured.cells))
+    line[0].set_ylim(-0.03, 1.03)
+    line[0].set_ylabel("probability of the target")
+    _legend(figure, least, any(cell.column == REALISM for cell in measured.cells))
     return figure, [_row(cell) for cell in measured.cells]
 
 

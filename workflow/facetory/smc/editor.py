@@ -44,6 +44,11 @@ class CounterfactualEditor:
             device=device,
             batch_rows=self.about.batch_rows,
         )
+        if (factor := self._parts.vae.config.scaling_factor) != self.about.scaling_factor:
+            raise FacetoryError(
+                f"{autoencoder}: scales latents by {factor}, {self.about.name} was trained on those scaled by "
+                f"{self.about.scaling_factor}. Place the autoencoder that its card names."
+            )
 
     @classmethod
     def load(

@@ -10,7 +10,7 @@ import numpy as np
 from facetory.report import drawing
 from facetory.report.cells import CellTable
 from facetory.report.drawing import GREY, PALETTE
-from facetory.report.notes import footer
+from facetory.report.notes import footer, sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,41 +60,33 @@ def strips(measured: CellTable, faces: Sequence[Strip]) -> tuple[Figure, Rows]:
     blocks: list[list[Strip | str]] = [[*found] or [row] for row, found in own.items()]
     if len(measured.columns) > 1:
         blocks = [[line for block in blocks for line in block]]
-    height = max(map(len, blocks))
-    width = len(columns) * len(blocks)
-    figure = drawing.sheet(
-        1.35 * width + 0.35 * len(blocks), 1.5 * height + 0.2, f"{RULE} {footer(measured)}"
-    )
-    panels = figure.subplots(height, width, squeeze=False)
+    height, width = max(map(len, blocks)), len(columns) * len(blocks)
+    note = f"{RULE} {_not_run(faces)}{footer(measured)}"
+    figure = drawing.sheet(1.35 * width + 0.35 * len(blocks), 1.5 * height + 0.2, note)
+    grid = figure.add_gridspec(height, width)
     rows: Rows = []
     for b, block in enumerate(blocks):
-        for i in range(height):
-            line = panels[i][b * len(columns) : (b + 1) * len(columns)]
-            if i >= len(block):
-                for axes in line:
-                    axes.set_axis_off()
-            elif isinstance(face := block[i], Strip):
-                rows += _line(line, face, measured.columns)
-            else:
-                rows.append(_lost(line, str(face), measured))
-            if i == 0:
-                for axes, name in zip(line, columns, strict=True):
-                    drawing.title(axes, name.replace(" ", "\n", 1))
+        for i, face in enumerate(block):
+            if isinstance(face, str):
+                whole = figure.add_subplot(grid[i, b * len(columns) : (b + 1) * len(columns)])
+                rows.append(_lost(whole, face, measured))
+                continue
+            line = [figure.add_subplot(grid[i, b * len(columns) + j]) for j in range(len(columns))]
+            rows += _line(line, face, measured.columns)
+            for axes, name in zip(line, columns if i == 0 else (), strict=False):
+                drawing.title(axes, name.replace(" ", "\n", 1))
     return figure, rows
 
 
 def _line(line: Sequence[Axes], face: Strip, targets: Sequence[str]) -> Rows:
-    shown = Shot(face.source, face.label.replace("_", " "), float("nan"))
+    shown = Shot(face.source, face.label, float("nan"))
+    shots: dict[str, Shot | str] = {"source": shown, "reconstruction": face.reconstruction}
+    shots |= {target: face.edits[target] for target in targets}
     about = {"row": face.row, "sample_id": face.sample_id}
     rows = []
-    for axes, name, shot in zip(
-        line,
-        ["source", "reconstruction", *targets],
-        [shown, face.reconstruction, *(face.edits[target] for target in targets)],
-        strict=True,
-    ):
+    for axes, (name, shot) in zip(line, shots.items(), strict=True):
         if isinstance(shot, str):
-            drawing.not_run(axes, shot, width=20)
+            drawing.not_run(axes, "")
             axes.set_box_aspect(1)
             rows.append(about | _drawn(name, reason=shot))
             continue
@@ -114,15 +106,17 @@ def _verdict(axes: Axes, shot: Shot) -> None:
     text.set_fontweight("bold" if hit else "normal")
 
 
-def _lost(line: Sequence[Axes], row: str, measured: CellTable) -> dict[str, Any]:
+def _lost(axes: Axes, row: str, measured: CellTable) -> dict[str, Any]:
     reason = next((cell.reason or "" for cell in measured.cells if cell.row == row), "")
-    for axes in line:
-        drawing.not_run(axes, "")
-        axes.texts[0].remove()
-        axes.set_box_aspect(1)
-    drawing.not_run(line[0], reason, width=20)
-    line[0].set_ylabel(row, fontsize=7.5)
+    drawing.not_run(axes, reason, width=22 * (2 + len(measured.columns)))
+    axes.set_ylabel(row, fontsize=7.5)
     return {"row": row, "sample_id": ""} | _drawn("", reason=reason)
+
+
+def _not_run(faces: Sequence[Strip]) -> str:
+    """Why some of the edits of the faces that are shown were not made."""
+    found = {column: shot for face in faces for column, shot in face.edits.items() if isinstance(shot, str)}
+    return "".join(f"{column} not run: {sentence(reason)} " for column, reason in found.items())
 
 
 def _drawn(

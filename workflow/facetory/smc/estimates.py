@@ -1,0 +1,165 @@
+"""What is estimated of edits, over the faces of all seeds: means with intervals, distances of sets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate
+from facetory.metrics.frechet import frechet, half, split_frechet
+from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata, sha256_of
+
+NAN = float("nan")
+FEWEST, MOST_JACKKNIFED = 4, 64
+"""Faces that a Fréchet distance needs, two a half; people up to whom it is worth while to leave each out."""
+PICTURES = ("sources", "reconstructions", "edited", "snapshots", "images")
+
+
+class Stored(NamedTuple):
+    """A safetensors file of a stage: its arrays by name and its metadata."""
+
+    arrays: dict[str, np.ndarray]
+    about: dict[str, Any]
+
+
+@lru_cache(maxsize=64)
+def stored(path: Path) -> Stored:
+    """A stage's arrays, checked against the hash in its manifest; pictures are left out."""
+    expected = read_json(path.with_name("manifest.json"))["outputs"][path.name]
+    if sha256_of(path) != expected:
+        raise FacetoryError(
+            f"{path}: differs from the hash in its manifest. Delete {path.parent} and run its target again."
+        )
+    with open_tensors(path) as handle:
+        arrays = {name: handle.get_tensor(name) for name in handle.keys() if name not in PICTURES}  # noqa: SIM118
+    return Stored(arrays, read_metadata(path))
+
+
+def _pooled(name: str) -> Callable[[Sequence[Stored], Sequence[Stored]], Estimate]:
+    """The mean of a measure over the faces of all seeds; faces without a value are left out."""
+
+    def estimate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
+        return mean(np.concatenate([m.arrays[name] for m in measures]), groups_of(measures))
+
+    return estimate
+
+
+def mean(values: np.ndarray, groups: Sequence[str], kept: np.ndarray | None = None) -> Estimate:
+    kept = np.isfinite(values) & (True if kept is None else kept)
+    if not kept.any():
+        return Estimate(NAN, NAN, NAN, 0)
+    return mean_estimate(values[kept], [group for group, own in zip(groups, kept, strict=True) if own])
+
+
+def groups_of(records: Sequence[Stored]) -> list[str]:
+    return [group for r in records for group in clusters(r.about["persons"], r.about["sample_ids"])]
+
+
+def _flip_rate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
+    """Of the faces that the judge does not see as the target before, those that it does after."""
+    flipped, eligible = (
+        np.concatenate([m.arrays[name] for m in measures]).astype(bool) for name in ("flipped", "eligible")
+    )
+    return mean(flipped.astype(float), groups_of(measures), eligible)
+
+
+def _judge_score(which: str) -> Callable[[Sequence[Stored], Sequence[Stored]], Estimate]:
+    """The judge's probability of each face's target, on its edit or on its reconstruction."""
+
+    def estimate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
+        parts = []
+        for measured, edited in zip(measures, edits, strict=True):
+            names = [edited.about["guide_classes"][i] for i in edited.arrays["targets"]]
+            columns = [measured.about["judge_classes"].index(name) for name in names]
+            parts.append(measured.arrays[f"judge_{which}"][np.arange(len(columns)), columns])
+        return mean(np.concatenate(parts), groups_of(measures))
+
+    return estimate
+
+
+def _frechet(split: bool) -> Callable[[Sequence[Stored], Sequence[Stored]], Estimate]:
+    """The Fréchet distance of all sources and all edits, with a jackknife interval over people.
+
+    The jackknife leaves one person out at a time (Efron & Tibshirani 1993, chapter 11): the bootstrap's
+    repeated faces would shrink the covariances.
+    """
+
+    def estimate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
+        sources, edited = (
+            np.concatenate([m.arrays[f"features_{name}"] for m in measures]) for name in ("source", "edited")
+        )
+        groups = np.array(groups_of(measures))
+        people, first = np.unique(groups), half(len(groups))
+
+        def distance(kept: np.ndarray) -> float:
+            if split:
+                return split_frechet(sources[kept], edited[kept], first=first[kept])
+            return frechet(sources[kept], edited[kept])
+
+        if len(groups) < FEWEST:
+            return Estimate(NAN, NAN, NAN, len(groups))
+        value = distance(groups == groups)
+        if not 2 * FEWEST <= len(people) <= MOST_JACKKNIFED:
+            return Estimate(value, NAN, NAN, len(groups))
+        without = np.array([distance(groups != one) for one in people])
+        spread = 1.96 * math.sqrt((len(people) - 1) * float(without.var()))
+        return Estimate(value, value - spread, value + spread, len(groups))
+
+    return estimate
+
+
+def _trace(name: str, at: Callable[[np.ndarray], np.ndarray]) -> Callable[..., Estimate]:
+    """A number of every face's trace (n, S)."""
+
+    def estimate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
+        return mean(np.concatenate([at(e.arrays[name].astype(float)) for e in edits]), groups_of(edits))
+
+    return estimate
+
+
+def _seconds(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
+    faces = sum(len(e.about["sample_ids"]) for e in edits)
+    return Estimate(sum(e.about["seconds"] for e in edits) / faces, NAN, NAN, faces)
+
+
+def _cost(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
+    """10¹² multiply-accumulates a face, of the rows that were really computed."""
+    faces = sum(len(e.about["sample_ids"]) for e in edits)
+    spent = sum(
+        e.about["counts"][part] * each
+        for e in edits
+        for part, each in e.about["multiply_accumulates"].items()
+    )
+    return Estimate(spent / faces / 1e12, NAN, NAN, faces)
+
+
+def _mean_of_trace(trace: np.ndarray) -> np.ndarray:
+    return trace.mean(1) if trace.shape[1] else np.full(len(trace), NAN)
+
+
+def _end_of_trace(trace: np.ndarray) -> np.ndarray:
+    return trace[:, -1] if trace.shape[1] else np.full(len(trace), NAN)
+
+
+EDIT_METRICS: dict[str, Callable[[Sequence[Stored], Sequence[Stored]], Estimate]] = {
+    "emotion_score": _pooled("guide_target"),
+    "judge_score": _judge_score("edited"),
+    "judge_score reconstruction": _judge_score("source"),
+    "flip_rate": _flip_rate,
+    "realism": _pooled("realism"),
+    "identity": _pooled("identity"),
+    "identity reconstruction": _pooled("identity_reconstruction"),
+    "distance": _pooled("distance"),
+    "distance reconstruction": _pooled("distance_reconstruction"),
+    "frechet": _frechet(split=False),
+    "split_frechet": _frechet(split=True),
+    "ess": _trace("ess", _mean_of_trace),
+    "unique_ancestors": _trace("unique_roots", _end_of_trace),
+    "seconds": _seconds,
+    "cost": _cost,
+}
