@@ -12,7 +12,8 @@ from facetory.data.marks import read_mark
 from facetory.faces.crop import align_image
 from facetory.faces.several import NoFaceFound
 from facetory.faces.views import resized
-from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.files import FacetoryError, read_json, write_json
+from facetory.smc import model_folder
 from facetory.smc.editing import edit_faces
 from facetory.smc.editor import CounterfactualEditor
 from facetory.smc.sampler_spec import READINGS, Sampler
@@ -112,6 +113,12 @@ def test_every_reading_edits(editor, reading):
     assert result.edited.shape == (PX, PX, 3) and 0 <= result.after["anger"] <= 1
 
 
+@pytest.mark.parametrize("method", ["best_of_n", "gradient", "none"])
+def test_the_baselines_edit_too_and_have_no_trace(editor, method):
+    result = editor.edit(ONE, "anger", method=method, inference_steps=5)
+    assert result.edited.shape == (PX, PX, 3) and not len(result.trace.ess)
+
+
 def test_forms_of_a_picture_are_the_same_picture(editor, result, tmp_path):
     Image.fromarray(ONE).save(tmp_path / "one.png")
     for form in (tmp_path / "one.png", Image.fromarray(ONE)):
@@ -177,6 +184,18 @@ def test_a_strip_holds_every_picture(editor):
 def test_a_folder_that_is_no_model_is_explained(tmp_path):
     with pytest.raises(FacetoryError, match=r"no model\. Name a folder that `facetory smc export` wrote"):
         CounterfactualEditor.load(tmp_path)
+
+
+def test_an_autoencoder_of_another_scale_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(model_folder, "COPIED_BYTES", 10)
+    model, config = exported(tmp_path), tmp_path / "snapshot" / "vae" / "config.json"
+    about = read_json(model / "model.json")
+    about["autoencoder"]["folder"] = "../snapshot"
+    write_json(model / "model.json", about)
+    CounterfactualEditor.load(model)
+    write_json(config, read_json(config) | {"scaling_factor": 0.5})
+    with pytest.raises(FacetoryError, match=r"scales latents by 0\.5, drawn was trained on those scaled by"):
+        CounterfactualEditor.load(model)
 
 
 def test_importing_the_editor_stays_light():

@@ -46,8 +46,8 @@ class CounterfactualEditor:
         )
         if (factor := self._parts.vae.config.scaling_factor) != self.about.scaling_factor:
             raise FacetoryError(
-                f"{autoencoder}: scales latents by {factor}, {self.about.name} was trained on those scaled by "
-                f"{self.about.scaling_factor}. Place the autoencoder that its card names."
+                f"{autoencoder}: scales latents by {factor}, {self.about.name} was trained on those scaled "
+                f"by {self.about.scaling_factor}. Place the autoencoder that its card names."
             )
 
     @classmethod
