@@ -124,7 +124,7 @@ def test_a_parameter_that_did_not_run_is_a_panel_with_the_reason():
         table(*setting("A = 1", None, None, None), *setting("B = 1", 0.5, 0.4, 1.0), name="smc_fig5")
     )
     assert LOST in words(figure.axes[0])
-    assert len(figure.axes[1].collections) == 2
+    assert len(figure.axes[1].collections) == 2 and len(figure.axes[1].get_yticks()) > 3
     figure, rows = ablation(table(*setting("A = 1", None, None, None)))
     assert words(figure.axes[0]) == f"not run {LOST}" and not figure.legends
     assert [row["reason"] for row in rows] == [LOST] * 3
@@ -203,17 +203,18 @@ SAD = Shot(picture(4), "neutral", 0.6, "sadness")
 
 
 def test_strips_show_source_reconstruction_and_edits_with_verdicts():
-    measured = table(*(cell(row, c, 0.5) for row in ("A", "B") for c in ("Happy", "Sad")))
+    measured = table(*(cell("A", c, 0.5) for c in ("Happy", "Sad")), cell("B", "Happy"), cell("B", "Sad"))
     faces = [face("A", "s1", {"Happy": HAPPY, "Sad": SAD}), face("A", "s2", {"Happy": HAPPY, "Sad": LOST})]
     figure, rows = strips(measured, faces)
-    panels = np.reshape(figure.axes, (3, 4))
+    panels, lost = np.reshape(figure.axes[:8], (2, 4)), figure.axes[8]
     assert [axes.get_title() for axes in panels[0]] == ["source", "VAE\nreconstruction", "Happy", "Sad"]
     assert [axes.images[0].get_array()[0, 0, 0] for axes in panels[0]] == [1, 2, 3, 4]
     below = [axes.get_xlabel() for axes in panels[0]]
     assert below == ["fear", "neutral 0.80", "happiness 0.90", "neutral 0.60"]
     assert [axes.xaxis.label.get_fontweight() for axes in panels[0]] == ["normal"] * 2 + ["bold", "normal"]
-    assert LOST in words(panels[1, 3])
-    assert panels[2, 0].get_ylabel() == "B"
+    assert words(panels[1, 3]) == "not run"
+    assert f"Sad not run: {LOST}." in " ".join(figure.texts[0].get_text().split())
+    assert lost.get_ylabel() == "B" and words(lost) == f"not run {LOST}"
     hits = [row for row in rows if row["verdict"] and row["verdict"] == row["target"]]
     assert [(row["sample_id"], row["picture"], row["probability"]) for row in hits] == [
         ("s1", "Happy", 0.9),
@@ -223,16 +224,18 @@ def test_strips_show_source_reconstruction_and_edits_with_verdicts():
         "target": None,
         "verdict": "",
         "probability": None,
-        "reason": "",
+        "reason": LOST,
     }
 
 
 def test_strips_of_one_target_stand_side_by_side():
     measured = table(cell("A", "Happy", 0.5), cell("B", "Happy"))
     figure, rows = strips(measured, [face("A", name, {"Happy": HAPPY}) for name in ("s1", "s2")])
-    panels = np.reshape(figure.axes, (2, 6))
-    assert panels[1, 2].images and LOST in words(panels[0, 3])
-    assert not panels[1, 3].axison
+    panels, lost = np.reshape(figure.axes[:6], (2, 3)), figure.axes[6]
+    assert panels[1, 2].images and LOST in words(lost)
+    figure.canvas.draw()
+    left, right = panels[0, 2].get_position(), lost.get_position()
+    assert right.x0 > left.x1 and abs(right.y0 - left.y0) < 0.05
     assert rows[-1]["reason"] == LOST and len(rows) == 2 * 3 + 1
 
 

@@ -39,7 +39,7 @@ def ablation(measured: CellTable) -> tuple[Figure, Rows]:
         drawing.not_run(figure.subplots(), measured.cells[0].reason or "", width=70)
         return figure, [_row(cell) for cell in measured.cells]
     figure = drawing.sheet(max(3.5 * len(parameters), 6.4), 3.9, footer(measured))
-    line = figure.subplots(1, len(parameters), sharey=True, squeeze=False)[0]
+    line = figure.subplots(1, len(parameters), squeeze=False)[0]
     least = size_key_from(measured)
     for axes, parameter in zip(line, parameters, strict=True):
         own = [cell for cell in measured.cells if _split(cell.row)[0] == parameter]
@@ -48,7 +48,6 @@ def ablation(measured: CellTable) -> tuple[Figure, Rows]:
         else:
             drawing.not_run(axes, own[0].reason or "")
         axes.set_xlabel(as_mathtext(parameter))
-    line[0].set_ylim(-0.03, 1.03)
     line[0].set_ylabel("probability of the target")
     _legend(figure, least, any(cell.column == REALISM for cell in measured.cells))
     return figure, [_row(cell) for cell in measured.cells]
@@ -80,6 +79,7 @@ def _chart(axes: Axes, cells: Sequence[Cell], least: float) -> None:
     at, kind = places(values)
     place = dict(zip(values, at, strict=True))
     sizes = {_split(c.row)[1]: c.value for c in cells if c.column == REALISM}
+    axes.set_ylim(-0.03, 1.03)
     if kind == "log":
         axes.set_xscale("log")
     for i, (column, (colour, marker)) in enumerate(SERIES.items()):
