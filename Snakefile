@@ -47,6 +47,7 @@ rule all:
         rules.all_figures.input,
         rules.emodc_cards.input,
         rules.emodc_models.input,
+        rules.smc_models.input,
 
 
 include: "workflow/rules/report.smk"

@@ -371,6 +371,37 @@ def reconstruction_inputs(wildcards):
     }
 
 
+def final_measures(diffusion):
+    """Measures of a model's edits in the paper's final configuration, one a target (Figs. 6 and 7)."""
+    cells = [cell for cell in STUDY.plans["smc_fig7"].cells if not cell.not_run]
+    folders = {Path(path).parent.name: None for cell in cells for path in cell.inputs}
+    measures = [STUDY.measures[name] for name in folders if name in STUDY.measures]
+    return [m for m in measures if m.edit.train == diffusion]
+
+
+def editor_inputs(wildcards):
+    """A diffusion model, the guide of its final configuration, and what was measured of its edits."""
+    spec, root = STUDY.diffusions[wildcards.diffusion], f"results/{wildcards.scale}"
+    measures = final_measures(spec)
+    return {
+        "diffusion": f"{root}/diffusions/{spec.id}/manifest.json",
+        "guide": f"{root}/classifiers/{measures[0].edit.guide.id}/manifest.json",
+        "measures": [f"{root}/measures/{m.id}/manifest.json" for m in measures],
+        "backbone": f"{root}/backbones/{spec.backbone}/manifest.json",
+    }
+
+
+def measures_arguments(wildcards, input):
+    """The folders of measures for the command line."""
+    return " ".join(f"--measures {Path(path).parent}" for path in input.measures)
+
+
+def edits_stand_in_for(wildcards):
+    """The dataset that a diffusion model's training data replace, for the command line."""
+    replaced = SETTINGS.is_stand_in("celebahq")
+    return "--stands-in-for CelebA-HQ" if replaced else ""
+
+
 def folder_of(name):
     """The folder of one of a job's inputs, for the command line."""
     return lambda wildcards, input: str(Path(input[name]).parent)

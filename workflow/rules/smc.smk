@@ -142,3 +142,35 @@ rule reconstruct_smc:
     shell:
         "facetory smc reconstruct --spec {params.spec:q} --faces {input.faces:q} --backbone {input.backbone:q} "
         "--folder {params.folder:q} --data-root {params.data_root:q} > {log:q} 2>&1"
+
+
+rule export_smc:
+    """Write a diffusion model and its guide as an editor that people can use, with its card."""
+    input:
+        unpack(editor_inputs),
+    output:
+        model="results/{scale}/editors/{diffusion}/model.json",
+    log:
+        "results/{scale}/logs/editors/{diffusion}.log",
+    conda:
+        "../../envs/facetory.yaml"
+    params:
+        code=code_of("smc.export"),
+        diffusion=diffusion_folder,
+        guide=guide_folder,
+        measures=measures_arguments,
+        folder="results/{scale}/editors/{diffusion}",
+        stands_in_for=edits_stand_in_for,
+    shell:
+        "facetory smc export --diffusion {params.diffusion:q} --classifier {params.guide:q} {params.measures} "
+        "--model {params.folder:q} {params.stands_in_for} > {log:q} 2>&1"
+
+
+rule smc_models:
+    """The editor of SMC's final configuration, for `facetory edit`."""
+    input:
+        expand(
+            "results/{scale}/editors/{diffusion}/model.json",
+            scale=RESULTS,
+            diffusion=STUDY.diffusions if STUDY.measures else [],
+        ),

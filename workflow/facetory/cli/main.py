@@ -11,6 +11,8 @@ from facetory.cli import (
     backbone,
     classifier,
     data,
+    edit,
+    editor,
     emodc,
     faces,
     latents,
@@ -43,9 +45,11 @@ for name, module in {
 }.items():
     app.add_typer(module.app, name=name)
 app.command("predict", help=predict.PREDICT_HELP)(predict.predict)
+app.command("edit", help=edit.EDIT_HELP)(edit.edit)
 app.command("train", help=train.TRAIN_HELP)(train.train)
 emodc.app.command("export")(model.export)
 emodc.app.command("card")(model.card)
+smc.app.command("export")(editor.export)
 app.command("status")(study.status)
 app.command("verify")(study.verify)
 

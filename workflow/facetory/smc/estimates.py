@@ -50,6 +50,7 @@ def _pooled(name: str) -> Callable[[Sequence[Stored], Sequence[Stored]], Estimat
 
 
 def mean(values: np.ndarray, groups: Sequence[str], kept: np.ndarray | None = None) -> Estimate:
+    """The mean of the values (n,) that are finite and ``kept``, NaN where there are none."""
     kept = np.isfinite(values) & (True if kept is None else kept)
     if not kept.any():
         return Estimate(NAN, NAN, NAN, 0)
@@ -57,6 +58,7 @@ def mean(values: np.ndarray, groups: Sequence[str], kept: np.ndarray | None = No
 
 
 def groups_of(records: Sequence[Stored]) -> list[str]:
+    """What is resampled together, for every face of all records."""
     return [group for r in records for group in clusters(r.about["persons"], r.about["sample_ids"])]
 
 

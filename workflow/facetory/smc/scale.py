@@ -49,9 +49,9 @@ class SMCScale(BaseModel):
     """Sizes of the SMC paper at one scale.
 
     ``backbone`` is the autoencoder, ``code_backbone`` that of the reading `code`.  ``guide``,
-    ``latent_guide`` and ``judge`` are classifiers (their network, and the view "latents").  ``images`` faces of each slot are
-    edited, those with ``source_labels`` (all for none).  ``particles`` and ``inference_steps`` map the
-    paper's numbers to those that this scale affords.
+    ``latent_guide`` and ``judge`` are classifiers (their network, and the view "latents").  ``images`` faces
+    of each slot are edited, those with ``source_labels`` (all for none).  ``particles`` and
+    ``inference_steps`` map the paper's numbers to those that this scale affords.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
