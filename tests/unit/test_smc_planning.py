@@ -79,6 +79,7 @@ def test_scale_paper_is_the_papers():
     )
     (model,) = paper.diffusions.values()
     assert (model.architecture, model.backbone, model.px, model.lr) == ("smc", "sd-vae-ft-ema", 256, 1e-4)
+    assert not any(cell.stand_in for plan in paper.plans.values() for cell in plan.cells)
     reasons = set(paper.missing.values())
     assert any("facial_emotions_image_detection.safetensors" in reason for reason in reasons), reasons
 

@@ -104,10 +104,10 @@ class Settings(_Strict):
         """The dataset that fills a slot."""
         return self.config.slots.get(slot) or self.scale.slots[slot]
 
-    def is_stand_in(self, slot: str) -> bool:
-        """True when the slot is filled by another dataset than the paper's."""
+    def is_stand_in(self, slot: str, own: str | None = None) -> bool:
+        """True when the slot is filled by another dataset than the paper's ``own`` (named like the slot)."""
         dataset = self.dataset_of(slot)
-        return dataset in self.scale.stand_ins or dataset in self.config.datasets or dataset != slot
+        return dataset in (*self.scale.stand_ins, *self.config.datasets) or dataset != (own or slot)
 
     def split_of(self, dataset: str) -> str:
         """The split that is evaluated on a dataset."""

@@ -73,14 +73,14 @@ def _cell(request: Request, name: str, expansion: Expansion, result: Study) -> P
         result.missing.setdefault(cell_id, reason)
     into = Study(settings) if reason else result
     made = [_made(request, seed, expansion, into) for seed in settings.scale.seeds]
-    trained = "celebahq"
+    own = expansion.paper["slots"][slot].get("dataset")
     return PlannedCell(
         **shared,
         dataset=dataset,
         split=settings.split_of(dataset),
-        stand_in=settings.is_stand_in(slot) or settings.is_stand_in(trained),
-        trained_slot=trained,
-        trained_on=settings.dataset_of(trained),
+        stand_in=settings.is_stand_in(slot, own) or settings.is_stand_in("celebahq"),
+        trained_slot="celebahq",
+        trained_on=settings.dataset_of("celebahq"),
         runs=tuple(run for run, _ in made if run),
         inputs=tuple(path for _, paths in made for path in paths),
         seeds=settings.scale.seeds,
