@@ -1,7 +1,7 @@
 import pytest
 import torch
-from diffusers import DDIMScheduler
-from facetory.diffusion.sampler import ddim, ddim_step, ddim_timesteps, guided
+from diffusers import DDIMScheduler, DDPMScheduler
+from facetory.diffusion.sampler import clean_prediction, ddim, ddim_step, ddim_timesteps, ddpm_step, guided
 from facetory.diffusion.schedule import alphas_cumprod, noise_of
 from facetory.diffusion.snapshot import SCHEDULER
 
@@ -73,6 +73,30 @@ def test_one_step_to_no_noise_is_the_predicted_clean_sample():
     alpha_bar = torch.tensor(0.36)
     found = ddim_step(x, noise, alpha_bar, torch.tensor(1.0))
     torch.testing.assert_close(found, (x - 0.8 * noise) / 0.6)
+
+
+@pytest.mark.parametrize("steps", [10, 250, 1000])
+def test_the_ancestral_step_is_that_of_diffusers(steps):
+    """Of DDPMScheduler with its variance "fixed_small", and without its clipping."""
+    betas = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "scaled_linear"}
+    scheduler, alpha_bars = DDPMScheduler(**betas, clip_sample=False), alphas_cumprod(1000, 1e-4, 0.02)
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps.tolist()
+    x = torch.randn(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    for t, after in zip(timesteps, [*timesteps[1:], None], strict=True):
+        noise = network(x, t)
+        fresh = torch.randn(x.shape, generator=torch.Generator().manual_seed(t))
+        theirs = scheduler.step(noise, t, x, generator=torch.Generator().manual_seed(t)).prev_sample
+        following = torch.ones(()) if after is None else alpha_bars[after]
+        x = ddpm_step(x, noise, alpha_bars[t], following, fresh)
+        torch.testing.assert_close(x, theirs, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(x, theirs)
+
+
+def test_the_last_ancestral_step_is_the_predicted_clean_sample():
+    x, noise, alpha_bar = torch.randn(2, 3), torch.randn(2, 3), torch.tensor(0.36)
+    clean = clean_prediction(x, noise, alpha_bar)
+    assert torch.equal(ddpm_step(x, noise, alpha_bar, torch.tensor(1.0), torch.randn(2, 3)), clean)
 
 
 @pytest.mark.parametrize(("eta", "fresh"), [(1.0, None), (0.0, torch.zeros(2))])
