@@ -1,8 +1,9 @@
 """Forward passes in batches of one size, and once for each distinct particle.
 
-Networks choose their kernels by the size of a batch, so a row's result may differ in the last bits between
-batches of 3 and of 16.  In batches of one fixed size it is a function of the row alone, and leaving out rows
-whose result is known changes no bit of the others.
+Kernels are chosen by the size of a batch, so a row's result may differ in its last bits between batches of 3
+and of 16.  In batches of one size it is a function of the row alone, and leaving out rows whose result is
+known changes no bit of the others.  On the CPU this held with one thread for every size tried, and with two
+for the even ones (the threads divide a batch between them): let the size be a multiple of the threads.
 """
 
 from __future__ import annotations

@@ -126,10 +126,10 @@ def smc(
 
         rows = distinct(twins)
         counts["unet"] += len(rows.owners)
-        noise_prediction = rows.to_all(predict_noise(rows.of(z), t))
+        noise_prediction = rows.to_all(predict_noise(rows.of(z), t))  # line 7
         x_0 = clean_prediction(z, noise_prediction, alpha)
         fresh = torch.zeros_like(z) if last else _normals("step", z, keys, seed, i)
-        z = ddpm_step(z, noise_prediction, alpha, alpha_after, fresh)
+        z = ddpm_step(z, noise_prediction, alpha, alpha_after, fresh)  # line 8
         z = leashed(z, z_0, sampler, i, timesteps[0])
         twins = twins if last else each
         if not (last or i in scored_steps):
@@ -138,7 +138,7 @@ def smc(
         seen, at = (x_0, 0) if sampler.scored == "x0" and not last else (z, after)
         rows = rows if seen is x_0 else distinct(twins)
         counts["score"] += len(rows.owners)
-        log_s = rows.to_all(log_score(rows.of(seen), at, rows.owners)).double()
+        log_s = rows.to_all(log_score(rows.of(seen), at, rows.owners)).double()  # lines 11 and 12
         if i not in scored_steps:
             break
         if on_scored:
@@ -147,22 +147,21 @@ def smc(
         lineage = torch.cat([lineage, log_s[..., None]], -1)
         telescopes = last and sampler.telescoping
         log_g = log_potential(lineage, sampler.potential, sampler.guidance_scale, telescopes)
-        log_weights = normalised(log_weights + log_g)
+        log_weights = normalised(log_weights + log_g)  # line 13
         ess = effective_sample_size(log_weights)
         resampled = _resampled(ess, start.shape[1], sampler, last)[:, None]
         uniforms = uniform(stream_key(seed, "smc", "resampling"), keys, i, start.shape[1])
         parents = SCHEMES[sampler.scheme](log_weights.exp(), uniforms).where(resampled, each)
-        z, lineage, roots, twins = (x[faces, parents] for x in (z, lineage, roots, twins))
+        z, lineage, roots, twins = (x[faces, parents] for x in (z, lineage, roots, twins))  # line 14
         twins = twins if sampler.share_duplicates else each
         log_weights = log_weights.where(~resampled & sampler.carry_weights, even)
         trace.append((log_s, ess, parents, torch.zeros_like(each).scatter(1, roots, 1).sum(1)))
         log_s = lineage[..., -1]
 
+    chosen = log_s.masked_fill(log_s.isnan(), -math.inf).argmax(1)  # line 17
     if sampler.final == "weight":
         drawn = uniform(stream_key(seed, "smc", "final draw"), keys, 0, 1)
         chosen = multinomial(log_weights.exp(), drawn)[:, 0]
-    else:
-        chosen = log_s.masked_fill(log_s.isnan(), -math.inf).argmax(1)
     scores, ess, ancestors, unique = (torch.stack(column, 1)[:, 1:] for column in zip(*trace, strict=True))
     unshared = {"unet": len(timesteps) * each.numel(), "score": len({*scored_steps, i}) * each.numel()}
     return Outcome(
