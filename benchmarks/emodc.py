@@ -21,9 +21,7 @@ from __future__ import annotations
 import argparse
 import copy
 import os
-import statistics
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +43,7 @@ from full_size import Size, full_size
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
+from turns import rates
 
 OUTPUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "emodc.json"
 CLASSES, TOKENS = 7, 24
@@ -251,26 +250,6 @@ def difference(ours: Tensor, plain: Tensor) -> float:
     if not found < TOLERANCE:
         raise SystemExit(f"The two ways differ by {found:.2e}, more than {TOLERANCE:.0e}.")
     return found
-
-
-def rates(
-    ours: Callable[[], Tensor], count: int, plain: Callable[[], Tensor], plain_count: int, repeats: int
-) -> dict[str, Any]:
-    """Medians of both rates over turns that alternate, and the median of the turns' ratios."""
-    turns = [(count / seconds(ours), plain_count / seconds(plain)) for _ in range(repeats)]
-    return {
-        "facetory": statistics.median(turn[0] for turn in turns),
-        "plain": statistics.median(turn[1] for turn in turns),
-        "ratio": statistics.median(turn[0] / turn[1] for turn in turns),
-        "turns": turns,
-    }
-
-
-def seconds(work: Callable[[], Tensor]) -> float:
-    """Wall time of one call."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
 
 
 def show(about: dict[str, Any]) -> None:
