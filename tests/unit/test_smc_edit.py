@@ -188,6 +188,20 @@ def test_a_model_that_failed_edits_nothing_and_says_why(world, tmp_path, model):
     assert not (tmp_path / "edit" / "edits.safetensors").exists()
 
 
+def test_an_edit_that_diverges_says_so(world, tmp_path, monkeypatch):
+    usual = editing.sampled
+
+    def lost(*arguments):
+        found = usual(*arguments)
+        return found._replace(particles=found.particles / 0)
+
+    monkeypatch.setattr(editing, "sampled", lost)
+    edit_smc(street.edit_spec(), **world, folder=tmp_path)
+    record = read_json(tmp_path / "manifest.json")
+    assert record["status"] == "failed" and "not finite. Lower guidance_scale (5)" in record["reason"]
+    assert not (tmp_path / "edits.safetensors").exists()
+
+
 def test_an_unknown_target_or_label_is_named_with_the_known_ones(world, tmp_path):
     with pytest.raises(FacetoryError, match=r"unknown target 'hapiness'.*anger, disgust.*mean 'happiness'"):
         edits(world, tmp_path, target="hapiness")

@@ -13,7 +13,7 @@ from facetory.faces.views import pixels
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_tensors
 from facetory.pipeline.provenance import manifest
 from facetory.recognition.guide import load_guide
-from facetory.smc.editing import Edited, edit_faces
+from facetory.smc.editing import EditDiverged, Edited, edit_faces
 from facetory.smc.particles import edit_timesteps
 from facetory.smc.parts import Parts, load_parts
 from facetory.smc.spec import EditSpec
@@ -38,8 +38,8 @@ def edit_smc(
     ``diffusion``, ``classifier`` and ``decoder`` are the folders of the models that the spec names,
     ``backbone`` is the autoencoder's manifest.  The file holds the arrays of `editing.Edited`, ``sources``
     uint8 (n, 3, px, px), ``labels`` (−1: none) and ``targets`` int64 (n,).  Where the training of a model
-    failed nothing is edited: the manifest has status "not_run" and the reason.  An unknown target or label is
-    a `FacetoryError`.
+    failed nothing is edited: the manifest has status "not_run" and the reason; it has status "failed" where
+    an edit diverged.  An unknown target or label is a `FacetoryError`.
     """
     folder = Path(folder)
     result, manifest_path = folder / "edits.safetensors", folder / "manifest.json"
@@ -69,7 +69,11 @@ def edit_smc(
             device,
             spec.batch_rows,
         )
-        arrays, about = _edits(spec, faces_ledger, parts)
+        try:
+            arrays, about = _edits(spec, faces_ledger, parts)
+        except EditDiverged as error:
+            record |= {"status": "failed", "reason": str(error)}
+            return
         write_tensors(result, arrays, about)
         record |= {"status": "edited", "faces": len(arrays["targets"]), "seconds": about["seconds"]}
         record |= {"outputs": {result.name: sha256_of(result)}}

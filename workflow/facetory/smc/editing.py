@@ -31,13 +31,17 @@ GROUP_ROWS = 256
 """Particles that are sampled together, about: so many faces make a group, which bounds the memory."""
 
 
+class EditDiverged(FacetoryError):
+    """The latents of an edit left the finite numbers."""
+
+
 @dataclass(frozen=True)
 class Edited:
     """Edits of n faces by P particles with S scorings, and what they took.
 
     reconstructions, edited: uint8 (n, 3, px, px), decoded by the autoencoder.  guide_scores (n, P): the
     guide's probability of the target for the final particles, of which ``chosen`` (n,) became ``edited``;
-    log_weights (n, P).  scores (n, S, P) such probabilities on the way; ess (n, S), ancestors (n, S, P) and
+    log_weights (n, P).  scores (n, S, P): such probabilities on the way; ess (n, S), ancestors (n, S, P) and
     unique_roots (n, S) as in `particles.Outcome`.  snapshots uint8 (G, P, 3, px, px): what was scored of the
     first face at its scorings ``snapshot_scorings`` (G,).  about: timesteps, scored_steps, counts and
     unshared (rows through "unet", "decode" and "guide"; "gradient": how many of these were differentiated),
@@ -74,8 +78,8 @@ def edit_faces(
     Every draw is a function of (seed, sample id, particle, step), and no result depends on the other faces.
     "best_of_n" draws as many particles as cost what the "smc" of the same fields does without sharing
     (`cost.equal_cost_particles`).  So many ``snapshots`` are taken, spread evenly over the scorings.
-    ``show(done, {})`` counts the steps of all faces, n K at the end.  Latents that are not finite are a
-    `FacetoryError`.
+    ``show(done, {})`` counts the steps of all faces, n K at the end.  Latents that are not finite are an
+    `EditDiverged`.
     """
     z_0, keys = parts.encode(torch.from_numpy(pixels)), sample_keys(list(sample_ids))
     wanted, costs = torch.from_numpy(targets).to(z_0.device), parts.multiply_accumulates(z_0)
@@ -103,12 +107,12 @@ def edit_faces(
         outcomes.append(sampled(*faces, parts, sampler, timesteps, seed, snap, tell))
     kept = torch.cat([_chosen(outcome) for outcome in outcomes])
     if not bool(torch.isfinite(kept).all()):
-        raise FacetoryError(
+        raise EditDiverged(
             f"an edit's latents are not finite. Lower guidance_scale ({sampler.guidance_scale:g}), or train "
             "the diffusion model longer."
         )
     seconds = time.perf_counter() - began
-    found = {name: torch.cat([getattr(o, name) for o in outcomes]).cpu().numpy() for name in KEPT}
+    found = {name: _array(torch.cat([getattr(o, name) for o in outcomes])) for name in KEPT}
     particles = found["log_weights"].shape[1]
     return Edited(
         reconstructions=parts.decode(z_0).cpu().numpy(),
@@ -163,6 +167,10 @@ def sampled(
     if sampler.method == "smc":
         return smc(*arguments, on_scored, z_0)
     return BASELINES[sampler.method](*arguments, z_0)
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return (values.float() if values.is_floating_point() else values).cpu().numpy()
 
 
 def _chosen(outcome: Outcome) -> Tensor:
