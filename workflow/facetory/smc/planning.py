@@ -127,7 +127,7 @@ def edit(request: Request, seed: int, expansion: Expansion) -> EditSpec:
         decoder=small_decoder(expansion) if request.get("decoder") == "small" else None,
         dataset=dataset,
         split=settings.split_of(dataset),
-        images=scale.images[slot],
+        images=scale.images[request.get("images", "ablation")],
         labels=scale.source_labels.get(slot, ()),
         target=target,
         sampler=sampler(request, expansion),
@@ -207,11 +207,8 @@ def _also(expansion: Expansion) -> tuple[str, ...]:
 
 
 def check(expansion: Expansion) -> None:
-    """Raise a `FacetoryError` where a slot of the paper has no dataset, or no faces to edit."""
+    """Raise a `FacetoryError` where a slot of the paper has no dataset."""
     where = f"{expansion.settings.config.scale}.yaml"
     for slot in expansion.paper["slots"]:
         if slot not in expansion.settings.scale.slots:
             raise FacetoryError(f"{where}: slots: SMC's slot '{slot}' has no dataset.")
-    for slot in ("celebahq", "portraits"):
-        if slot not in expansion.scale.images:
-            raise FacetoryError(f"{where}: smc: images: slot '{slot}' has no number of faces to edit.")

@@ -45,12 +45,16 @@ class Samples(BaseModel):
     inference_steps: int = 1000
 
 
+IMAGES: dict[Any, int] = {"ablation": 10, "comparison": 100, "shown": 10}
+
+
 class SMCScale(BaseModel):
     """Sizes of the SMC paper at one scale.
 
     ``backbone`` is the autoencoder, ``code_backbone`` that of the reading `code`.  ``guide``,
     ``latent_guide`` and ``judge`` are classifiers (their network, and the view "latents").  ``images`` faces
-    of each slot are edited, those with ``source_labels`` (all for none).  ``particles`` and
+    are edited for an ablation (the paper has 10), a comparison of samplers or just to be shown, of each slot
+    those with ``source_labels`` (all for none).  ``particles`` and
     ``inference_steps`` map the paper's numbers to those that this scale affords.
     """
 
@@ -63,7 +67,7 @@ class SMCScale(BaseModel):
     guide: dict[str, Any] = {"network": "vit"}
     latent_guide: dict[str, Any] = {"network": "latent_cnn", "view": "latents"}
     judge: dict[str, Any] = {"network": "posterpp"}
-    images: dict[str, int] = {"celebahq": 10, "portraits": 10}
+    images: dict[Literal["ablation", "comparison", "shown"], int] = IMAGES
     source_labels: dict[str, tuple[str, ...]] = {}
     particles: dict[int, int] = {}
     inference_steps: dict[int, int] = {}
