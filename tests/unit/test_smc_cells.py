@@ -64,8 +64,8 @@ def test_the_autoencoder_alone_has_the_judges_score_of_the_reconstruction(root):
 
 def test_costs_are_those_of_the_rows_that_were_computed(root):
     cost = cells("smc_table2", root)["Corrected", "Cost, per image"]
-    assert cost.value == pytest.approx((60 + 2 * 30) / 6)
-    assert cost.unit == "TMAC"
+    assert cost.value == pytest.approx(1000 * (60 + 2 * 30) / 6)
+    assert cost.unit == "GMAC"
 
 
 def test_reconstruction_errors_are_told_by_what_faces_show(root):

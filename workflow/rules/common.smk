@@ -88,6 +88,7 @@ wildcard_constraints:
     edit="[A-Za-z0-9_.-]+",
     measure="[A-Za-z0-9_.-]+",
     reconstruction="[A-Za-z0-9_.-]+",
+    released=one_of(SETTINGS.scale.pretraining),
     table="|".join(TABLES),
     figure="|".join(FIGURES),
 
@@ -111,6 +112,12 @@ def faces_spec(wildcards):
 def backbone_spec(wildcards):
     """Canonical request for a backbone."""
     return STUDY.backbones[wildcards.backbone].canonical()
+
+
+def pretraining_options(wildcards):
+    """How a released model is trained, for the command line."""
+    own = SETTINGS.scale.pretraining[wildcards.released].model_dump()
+    return " ".join(f"--{key.replace('_', '-')} {value}" for key, value in own.items())
 
 
 def plan_of(wildcards):

@@ -33,38 +33,41 @@ rule pack_renders:
         "facetory backbone pack --faces {input.faces:q} --output {output.packed:q} --px {params.px} > {log:q} 2>&1"
 
 
-rule pretrain_backbone:
-    """Pretrain the demo's autoencoder and UNet on renders without expression words."""
+rule pretrain_released:
+    """Pretrain a released model of the demo, autoencoder and UNet, on renders without expression words."""
     input:
         packed="results/{scale}/pretraining/packed.safetensors",
     output:
-        manifest="results/{scale}/pretraining/demo-backbone/manifest.json",
+        manifest="results/{scale}/pretraining/{released}/manifest.json",
     log:
-        "results/{scale}/logs/pretraining/pretrain.log",
+        "results/{scale}/logs/pretraining/{released}.log",
     conda:
         "../../envs/facetory.yaml"
     threads: 8
     resources:
         gpu=int(SETTINGS.device == "cuda"),
     params:
-        spec=SETTINGS.scale.pretraining.model_dump_json(),
+        options=pretraining_options,
         code=code_of("diffusion.pretrain"),
-        folder="results/{scale}/pretraining/demo-backbone",
-        checkpoints="results/{scale}/checkpoints/demo-backbone",
-        budget=SETTINGS.scale.pretraining,
+        folder="results/{scale}/pretraining/{released}",
+        checkpoints="results/{scale}/checkpoints/{released}",
         device=SETTINGS.device,
     shell:
         "facetory backbone pretrain --packed {input.packed:q} --folder {params.folder:q} "
-        "--checkpoints {params.checkpoints:q} --vae-steps {params.budget.vae_steps} "
-        "--unet-steps {params.budget.unet_steps} --vae-batch {params.budget.vae_batch} "
-        "--unet-batch {params.budget.unet_batch} --latent-channels {params.budget.latent_channels} "
-        "--device {params.device} --threads {threads} > {log:q} 2>&1"
+        "--checkpoints {params.checkpoints:q} {params.options} --device {params.device} --threads {threads} "
+        "> {log:q} 2>&1"
 
 
 rule demo_backbone:
     """Train the demo's backbone again, from renders to a snapshot folder (pretraining/demo-backbone)."""
     input:
         f"results/{RESULTS}/pretraining/demo-backbone/manifest.json",
+
+
+rule demo_faces:
+    """Train SMC's small autoencoder and unconditional UNet again (pretraining/demo-faces)."""
+    input:
+        f"results/{RESULTS}/pretraining/demo-faces/manifest.json",
 
 
 rule embed_prompts:

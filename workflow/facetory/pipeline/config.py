@@ -52,13 +52,22 @@ class Faces(_Strict):
 
 
 class Pretraining(_Strict):
-    """Budget of target `demo_backbone`."""
+    """How a released model of the demo is trained: options of `facetory backbone pretrain`."""
 
+    architecture: str = "demo"
     vae_steps: int = 12000
     unet_steps: int = 30000
     vae_batch: int = 256
     unet_batch: int = 1024
-    latent_channels: int = 8
+    vae_lr: float = 5e-4
+    unet_lr: float = 1e-3
+    grey: float = 0.0
+
+
+RELEASED = {
+    "demo-backbone": Pretraining(),
+    "demo-faces": Pretraining(architecture="demo-faces", vae_lr=1e-3, grey=0.25),
+}
 
 
 class Scale(_Strict):
@@ -77,7 +86,7 @@ class Scale(_Strict):
     stand_ins: tuple[str, ...] = ()
     datasets: dict[str, dict[str, Any]] = {}
     evaluation_split: dict[str, Literal["train", "validation", "test"]] = {}
-    pretraining: Pretraining = Pretraining()
+    pretraining: dict[str, Pretraining] = RELEASED
     recognition: dict[str, Any] = {}
     emodc: dict[str, Any] = {}
     smc: dict[str, Any] = {}

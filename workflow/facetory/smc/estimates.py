@@ -130,7 +130,7 @@ def _seconds(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
 
 
 def _cost(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
-    """10¹² multiply-accumulates a face, of the rows that were really computed.
+    """10⁹ multiply-accumulates a face, of the rows that were really computed.
 
     Going back through what the guide sees is counted as twice the way there.
     """
@@ -139,7 +139,7 @@ def _cost(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
     for rows, costs in ((e.about["counts"], e.about["multiply_accumulates"]) for e in edits):
         spent += sum(rows[part] * cost for part, cost in costs.items())
         spent += 2 * rows.get("gradient", 0) * (costs["decode"] + costs["guide"])
-    return Estimate(spent / faces / 1e12, NAN, NAN, faces)
+    return Estimate(spent / faces / 1e9, NAN, NAN, faces)
 
 
 def _mean_of_trace(trace: np.ndarray) -> np.ndarray:
