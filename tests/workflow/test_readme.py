@@ -21,7 +21,7 @@ NOT_RUN = {
     r"conda env create .*": "installs from the network; test_setup.py compares its pins with pip's",
     r"source \.venv/bin/activate": "enters the environment that make creates",
     r"facetory backbone fetch \S+": "downloads gigabytes",
-    r"snakemake --cores \d+ demo_backbone": "trains for an hour",
+    r"snakemake --cores \d+ demo_(backbone|faces)": "trains for an hour",
     r"facetory train .*": "trains for minutes; tests/unit/test_emodc_product.py does it small",
     r"facetory predict models/mine .*": "uses the model that is not trained here; the product's tests do",
 }
