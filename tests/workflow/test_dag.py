@@ -37,6 +37,20 @@ def test_every_cell_of_the_papers_tables_is_there_with_its_published_value(proje
                 assert cell["n"] > 0
 
 
+def test_every_cell_of_smc_is_there_with_a_number_or_a_reason(project):
+    for name in ("table1", "table2", "ablation_scheme", "fig5"):
+        paper = paper_file("smc")
+        layout = {**paper["tables"], **paper["figures"], **paper["ablations"]}[name.removeprefix("ablation_")]
+        where = "figures" if name.startswith("fig") else "tables"
+        content = json.loads((project.results / where / f"smc_{name}.cells.json").read_text())
+        cells = {(cell["row"], cell["column"]): cell for cell in content["cells"]}
+        assert len(cells) == len(layout["rows"]) * len(layout["columns"])
+        for cell in cells.values():
+            assert (cell["value"] is None) == (cell["status"] in ("not_run", "not_applicable"))
+            assert cell["reason"] or cell["status"] != "not_run"
+        assert sum(cell["value"] is not None for cell in cells.values()) > len(cells) / 2
+
+
 def test_a_second_run_has_nothing_to_do(project):
     result = project.run("snakemake", "--cores", "2")
     assert "Nothing to be done" in result.stdout + result.stderr
@@ -73,6 +87,25 @@ def test_editing_a_figure_retrains_nothing(edited):
     planned = edited.planned()
     assert planned["make_figure"] >= 2
     assert not {"train_emodc", "evaluate_emodc", "make_table"} & planned.keys()
+
+
+def test_editing_the_sampler_edits_again_and_trains_nothing(edited):
+    weights = "workflow/facetory/smc/weights.py"
+    edited.remember(weights)
+    edited.edit(weights, "return (-(2 * log_weights)", "return 1 * (-(2 * log_weights)")
+    planned = edited.planned()
+    assert planned["edit_smc"] == len(list((edited.results / "edits").iterdir()))
+    assert planned["measure_smc"] == len(list((edited.results / "measures").iterdir()))
+    assert not {"train_smc", "train_classifier", "train_emodc", "encode_latents"} & planned.keys()
+
+
+def test_editing_an_estimate_of_smc_edits_nothing(edited):
+    estimates = "workflow/facetory/smc/estimates.py"
+    edited.remember(estimates)
+    edited.edit(estimates, "1.96 * math.sqrt(", "1.959964 * math.sqrt(")
+    planned = edited.planned()
+    assert planned["make_table"] >= 2
+    assert not {"edit_smc", "measure_smc", "train_smc"} & planned.keys()
 
 
 def test_swapping_two_hyper_parameters_reruns_exactly_the_runs_concerned(edited):
