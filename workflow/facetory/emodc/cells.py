@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from facetory.emodc import correlations
 from facetory.emodc.decisions import correct, predictions
-from facetory.emodc.elsewhere import ELSEWHERE, Measured, elsewhere
+from facetory.emodc.elsewhere import ELSEWHERE, elsewhere
 from facetory.emodc.protocol import comparator_protocol, comparator_ran, paper_protocol, ran
 from facetory.emodc.spec import EmoDCEvalSpec
 from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate, mean_recall_estimate
@@ -20,7 +19,8 @@ from facetory.metrics.records import Records, part_of, read_records
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 from facetory.pipeline.registry import Plan, PlannedCell
 from facetory.recognition.spec import ClassifierEvalSpec
-from facetory.report.cells import Cell, CellTable, command_of, differences, judge
+from facetory.report.cells import Cell, CellTable, differences
+from facetory.report.measured import Measured, cell_of
 
 TWO_COLUMNS = ["Method", "Hyperparam."]
 STUBS = {
@@ -100,37 +100,7 @@ def _measured(
         found = _from_records(cell, parts, read)
     else:
         found = elsewhere(cell, root)
-    measured = None if isinstance(found, str) else found
-    unit = 100 if cell.unit == "%" else 1
-    value, low, high = (_number(unit * x) for x in measured.estimate[:3]) if measured else (None, None, None)
-    verdict = judge(
-        value,
-        cell.published,
-        (low, high),
-        not_run=found if isinstance(found, str) else None,
-        stand_in=_stand_ins(cell),
-        differences=measured.apart if measured else (),
-        kind=cell.kind,
-        ours=cell.ours,
-    )
-    return Cell(
-        value=value,
-        ci_low=low,
-        ci_high=high,
-        n=measured.estimate.n if measured else None,
-        delta=verdict.delta,
-        status=verdict.status,
-        reason=verdict.reason,
-        runs=list(cell.runs),
-        seeds=list(cell.seeds),
-        command=command_of(plan),
-        reading=plan.reading,
-        budget=measured.budget if measured else cell.budget,
-        **cell.model_dump(
-            include={"id", "row", "column", "published", "slot", "slot_title", "dataset", "split", "stand_in"}
-            | {"metric", "steps", "grid", "timestep", "unit", "corruption", "trained_on"}
-        ),
-    )
+    return cell_of(cell, plan, found)
 
 
 def _from_records(cell: PlannedCell, parts: Sequence[PlannedCell], read: Read) -> Measured | str:
@@ -162,14 +132,6 @@ def _protocols(cell: PlannedCell, spec: dict[str, Any]) -> tuple[dict[str, Any],
     return had, stated
 
 
-def _stand_ins(cell: PlannedCell) -> str | None:
-    """Which datasets stand in for the paper's, or None."""
-    if not cell.stand_in:
-        return None
-    trained = f"; trained on {cell.trained_on}" if cell.trained_on not in (None, cell.dataset) else ""
-    return f"{cell.dataset} stands in for {cell.slot_title or cell.slot}{trained}"
-
-
 def _estimate(metric: str, evaluations: Sequence[Records], parts: Sequence[PlannedCell]) -> Estimate:
     """The metric over all seeds pooled; a person's samples of all seeds and parts are drawn together."""
     name, _, prompt = metric.partition(" ")
@@ -189,10 +151,6 @@ def _grids(parts: Sequence[PlannedCell]) -> list[str]:
     return [
         text for part in parts for text in differences({"timesteps": part.grid}, {"timesteps": part.steps})
     ]
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def reader(root: Path | str) -> Read:

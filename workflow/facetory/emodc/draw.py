@@ -18,8 +18,8 @@ from facetory.emodc.instability import draw_instability
 from facetory.emodc.spec import EmoDCEvalSpec
 from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import Plan
-from facetory.report import drawing
-from facetory.report.cells import CellTable, write_cells
+from facetory.report.cells import CellTable
+from facetory.report.figures import write_figure
 from facetory.report.notes import footer
 
 if TYPE_CHECKING:
@@ -29,16 +29,9 @@ if TYPE_CHECKING:
 
 
 def draw(plan: Plan, root: Path | str, folder: Path | str) -> None:
-    """Draw a figure or an ablation: ``<plan>.pdf``, ``.png``, ``.csv`` (what is drawn), ``.cells.json``.
-
-    ``root`` is a scale's results folder.
-    """
+    """Draw a figure or an ablation of ``root``, a scale's results folder (`report.figures.write_figure`)."""
     measured = table(plan, root)
-    with drawing.style():
-        figure, rows = FIGURES.get(plan.name, _ablation)(plan, measured, Path(root))
-        stem = Path(folder) / plan.name
-        drawing.save(figure, stem, rows)
-    write_cells(f"{stem}.cells.json", measured)
+    write_figure(measured, lambda: FIGURES.get(plan.name, _ablation)(plan, measured, Path(root)), folder)
 
 
 def _fig1(plan: Plan, measured: CellTable, root: Path) -> Drawn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,19 +13,12 @@ from facetory.metrics.bootstrap import Estimate, mean_estimate
 from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import PlannedCell
 from facetory.report.cells import differences
+from facetory.report.measured import Measured
 
 ELSEWHERE = (*TIMED, *RACED, "class_distance")
 """How the metrics of such cells begin."""
 PAPERS_DEVICE = "NVIDIA GeForce RTX 4090"
 NAN = float("nan")
-
-
-class Measured(NamedTuple):
-    """A cell's estimate, what it really had, and what differs from the paper's protocol."""
-
-    estimate: Estimate
-    budget: dict[str, Any]
-    apart: list[str]
 
 
 def elsewhere(cell: PlannedCell, root: Path | str) -> Measured | str:

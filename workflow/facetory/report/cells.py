@@ -8,9 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from facetory.pipeline.config import Config
 from facetory.pipeline.files import read_json, write_json
-from facetory.pipeline.registry import Plan
 from facetory.pipeline.suggest import validated
 
 Status = Literal["reproduced", "outside", "not_comparable", "not_run", "quoted", "not_applicable", "new"]
@@ -145,14 +143,6 @@ def differences(ran: Mapping[str, Any], paper: Mapping[str, Any]) -> list[str]:
 def _named(key: str, value: Any) -> str:
     words = key.replace("_", " ")
     return f"{value} {words}" if isinstance(value, int) and words.endswith("s") else f"{words} {value}"
-
-
-def command_of(plan: Plan) -> str:
-    """What regenerates a table or figure, as a user types it."""
-    usual = Config()
-    chosen = {"scale": plan.scale, "reading": plan.reading}
-    changed = [f"{key}={value}" for key, value in chosen.items() if value != getattr(usual, key)]
-    return " ".join(["snakemake", plan.name, *(["--config", *changed] if changed else [])])
 
 
 def write_cells(path: Path | str, table: CellTable) -> None:

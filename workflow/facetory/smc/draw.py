@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from facetory.pipeline.config import WORKFLOW
 from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import Plan, PlannedCell, paper_file
-from facetory.report import drawing
-from facetory.report.cells import CellTable, write_cells
+from facetory.report.cells import CellTable
+from facetory.report.figures import write_figure
 from facetory.smc.ablation_figure import ablation
 from facetory.smc.cells import table
 from facetory.smc.diagrams import fig1
@@ -31,16 +31,9 @@ if TYPE_CHECKING:
 
 
 def draw(plan: Plan, root: Path | str, folder: Path | str) -> None:
-    """Draw a figure or an ablation: ``<plan>.pdf``, ``.png``, ``.csv`` (what is drawn), ``.cells.json``.
-
-    ``root`` is a scale's results folder.
-    """
+    """Draw a figure or an ablation of ``root``, a scale's results folder (`report.figures.write_figure`)."""
     measured = table(plan, root)
-    with drawing.style():
-        figure, rows = drawn(plan, measured, Path(root))
-        stem = Path(folder) / plan.name
-        drawing.save(figure, stem, rows)
-    write_cells(f"{stem}.cells.json", measured)
+    write_figure(measured, lambda: drawn(plan, measured, Path(root)), folder)
 
 
 def drawn(plan: Plan, measured: CellTable, root: Path) -> Drawn:

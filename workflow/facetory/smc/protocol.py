@@ -6,12 +6,9 @@ from typing import Any
 
 from facetory.smc.spec import EditSpec
 
-
-def paper_protocol(metric: str) -> dict[str, Any]:
-    """What the paper states of the model and of its ablation (Sections 2.3 and 3.4), as in `budget_of`."""
-    if metric == "parameters":
-        return {"architecture": "smc"}
-    return {"autoencoder": "sd-vae-ft-ema", "px": 256, "particles": 20, "faces": 10}
+PAPERS_MODEL = {"architecture": "smc"}
+PAPERS_EDITS = {"autoencoder": "sd-vae-ft-ema", "px": 256, "particles": 20, "faces": 10}
+"""Of the model and of the ablation, as in `budget_of` (SMC, Sections 2.2, 2.3 and 3.4)."""
 
 
 def budget_of(about: dict[str, Any]) -> dict[str, Any]:
