@@ -318,6 +318,12 @@ def diffusion_inputs(wildcards):
     ]
 
 
+def initial_weights(wildcards):
+    """The released weights that training starts from, where the scale names any."""
+    initial = STUDY.diffusions[wildcards.diffusion].initial
+    return f"{initial}/unet/diffusion_pytorch_model.safetensors" if initial else []
+
+
 def latents_arguments(wildcards, input):
     """The same for the command line."""
     return " ".join(f"--latents {path}" for path in input.latents)

@@ -3,6 +3,7 @@ rule train_smc:
     """Train the unconditional latent diffusion model (SMC, Sections 2.3 and 3.1)."""
     input:
         latents=diffusion_inputs,
+        initial=initial_weights,
     output:
         manifest="results/{scale}/diffusions/{diffusion}/manifest.json",
     log:
