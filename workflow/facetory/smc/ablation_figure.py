@@ -11,7 +11,6 @@ from facetory.report import drawing
 from facetory.report.cells import Cell, CellTable
 from facetory.report.drawing import GREY, PALETTE
 from facetory.report.labels import as_mathtext
-from facetory.report.layout import number
 from facetory.report.notes import footer
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ def _legend(figure: Figure, least: float, sized: bool) -> None:
     for realism in (least, (least + 1) / 2, 1.0) if sized else ():
         size = math.sqrt(area(realism, least))
         handles.append(Line2D([], [], linestyle="none", marker="o", color=GREY, markersize=size))
-        labels.append(f"realism {number(realism)}" if realism == least else number(realism))
+        labels.append(f"realism {realism:.3g}" if realism == least else f"{realism:.3g}")
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
 
 

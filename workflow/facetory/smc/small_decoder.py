@@ -99,7 +99,7 @@ class Distillation:
             )
         with open_tensors(latents, "pt") as handle:
             self.mean, self.logvar = (handle.get_tensor(name) for name in ("mean", "logvar"))
-        self.vae, self.device = vae, vae.device
+        self.vae, self.device = vae.to(memory_format=torch.channels_last), vae.device
         self.keys = torch.from_numpy(randomness.sample_keys(read_metadata(latents)["sample_ids"]))
         self.size = len(self.mean) - max(1, round(HELD_OUT * len(self.mean)))
         self.held_out = torch.arange(self.size, len(self.mean))[:VALIDATED]
