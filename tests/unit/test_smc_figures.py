@@ -95,7 +95,7 @@ def test_marker_sizes_grow_with_realism_and_the_key_shows_them():
     assert guide.get_sizes()[1] > 3 * guide.get_sizes()[0]
     np.testing.assert_allclose(judge.get_facecolors(), [[1, 1, 1, 1]])
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["guide", "independent judge", "realism 0.95", "0.97", "1.00"]
+    assert labels == ["guide", "independent judge", "realism 0.95", "0.975", "1"]
     keys = [handle.get_markersize() ** 2 for handle in figure.legends[0].legend_handles[2:]]
     assert keys == pytest.approx([area(realism, 0.95) for realism in (0.95, 0.975, 1.0)])
 
