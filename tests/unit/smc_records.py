@@ -56,7 +56,7 @@ def edit(folder: Path, spec, target: str = "happiness", seconds: float = 3.0) ->
     store(folder, "edits.safetensors", tensors, about, "edited")
 
 
-def measure(folder: Path, spec, target: str = "happiness") -> None:
+def measure(folder: Path, spec, target: str = "happiness", flipped=(True, False) * 3) -> None:
     """The judge is sure of the target for every second face; the first face was so before."""
     at, classes = BASIC.index(target), list(reversed(BASIC))
     after = np.full((FACES, len(BASIC)), 0.1 / 6, dtype=np.float32)
@@ -68,7 +68,7 @@ def measure(folder: Path, spec, target: str = "happiness") -> None:
         "judge_target": after[:, classes.index(target)],
         "judge_source": before,
         "judge_edited": after,
-        "flipped": np.array([True, False] * 3),
+        "flipped": np.array(flipped),
         "eligible": np.array([False] + [True] * 5),
         "realism": np.full(FACES, 0.99, dtype=np.float32),
         "identity": np.array([0.5, 0.7, np.nan, 0.5, 0.7, 0.6], dtype=np.float32),

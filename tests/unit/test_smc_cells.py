@@ -62,6 +62,25 @@ def test_the_autoencoder_alone_has_the_judges_score_of_the_reconstruction(root):
     assert found["Autoencoder alone, –", "Flip rate"].status == "not_applicable"
 
 
+def test_a_difference_is_taken_face_by_face(root):
+    plan = STUDY.plans["smc_table2"]
+    best = next(n for n, m in STUDY.measures.items() if _is_best_of_n_for(m.edit, "happiness"))
+    smc_records.measure(root / "measures" / best, STUDY.measures[best], flipped=[True, True, False] * 2)
+    stored.cache_clear()
+    found = {(c.row, c.column): c for c in table(plan, root).cells}
+    cell = found["Literal minus best of N", "Happy, flip rate"]
+    assert cell.value == pytest.approx(
+        100 * (0 - 1 + 1 - 1 + 1 - 1 + 0) / 5
+    )  # the first face is not eligible
+    assert cell.n == 5 and cell.ci_low <= cell.value <= cell.ci_high
+    assert found["Literal minus best of N", "Sad, flip rate"].value == 0
+    assert found["Literal minus best of N", "Cost, per image"].status == "not_applicable"
+
+
+def _is_best_of_n_for(edit, target):
+    return edit.sampler.method == "best_of_n" and edit.target == target
+
+
 def test_costs_are_those_of_the_rows_that_were_computed(root):
     cost = cells("smc_table2", root)["Corrected", "Cost, per image"]
     assert cost.value == pytest.approx(1000 * (60 + 2 * 30) / 6)

@@ -17,6 +17,8 @@ from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read
 NAN = float("nan")
 FEWEST, MOST_JACKKNIFED = 4, 64
 """Faces that a Fréchet distance needs, two a half; people up to whom it is worth while to leave each out."""
+Estimator = Callable[["Sequence[Stored]", "Sequence[Stored]"], Estimate]
+"""The estimate of a metric from the measures and the edits of all seeds."""
 PICTURES = ("sources", "reconstructions", "edited", "snapshots", "images")
 
 
@@ -40,7 +42,7 @@ def stored(path: Path) -> Stored:
     return Stored(arrays, read_metadata(path))
 
 
-def _pooled(name: str) -> Callable[[Sequence[Stored], Sequence[Stored]], Estimate]:
+def _pooled(name: str) -> Estimator:
     """The mean of a measure over the faces of all seeds; faces without a value are left out."""
 
     def estimate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
@@ -70,21 +72,36 @@ def _flip_rate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
     return mean(flipped.astype(float), groups_of(measures), eligible)
 
 
-def _judge_score(which: str) -> Callable[[Sequence[Stored], Sequence[Stored]], Estimate]:
+def _paired(values: Callable[[Stored, Stored], np.ndarray], eligible: bool = False) -> Estimator:
+    """The mean difference of a value of each face between two edits of it, given alternately."""
+
+    def estimate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
+        found = [values(*pair).astype(float) for pair in zip(measures, edits, strict=True)]
+        difference = np.concatenate(found[0::2]) - np.concatenate(found[1::2])
+        kept = np.concatenate([m.arrays["eligible"] for m in measures[0::2]]).astype(bool)
+        return mean(difference, groups_of(measures[0::2]), kept if eligible else None)
+
+    return estimate
+
+
+def _judge_score(which: str) -> Estimator:
     """The judge's probability of each face's target, on its edit or on its reconstruction."""
 
     def estimate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
-        parts = []
-        for measured, edited in zip(measures, edits, strict=True):
-            names = [edited.about["guide_classes"][i] for i in edited.arrays["targets"]]
-            columns = [measured.about["judge_classes"].index(name) for name in names]
-            parts.append(measured.arrays[f"judge_{which}"][np.arange(len(columns)), columns])
+        parts = [judged(*pair, which) for pair in zip(measures, edits, strict=True)]
         return mean(np.concatenate(parts), groups_of(measures))
 
     return estimate
 
 
-def _frechet(split: bool) -> Callable[[Sequence[Stored], Sequence[Stored]], Estimate]:
+def judged(measured: Stored, edited: Stored, which: str = "edited") -> np.ndarray:
+    """The judge's probability of each face's target (n,), on its edit or on its source's reconstruction."""
+    names = [edited.about["guide_classes"][i] for i in edited.arrays["targets"]]
+    columns = [measured.about["judge_classes"].index(name) for name in names]
+    return measured.arrays[f"judge_{which}"][np.arange(len(columns)), columns]
+
+
+def _frechet(split: bool) -> Estimator:
     """The Fréchet distance of all sources and all edits, with a jackknife interval over people.
 
     The jackknife leaves one person out at a time (Efron & Tibshirani 1993, chapter 11): the bootstrap's
@@ -150,14 +167,17 @@ def _end_of_trace(trace: np.ndarray) -> np.ndarray:
     return trace[:, -1] if trace.shape[1] else np.full(len(trace), NAN)
 
 
-EDIT_METRICS: dict[str, Callable[[Sequence[Stored], Sequence[Stored]], Estimate]] = {
+EDIT_METRICS: dict[str, Estimator] = {
     "emotion_score": _pooled("guide_target"),
     "judge_score": _judge_score("edited"),
     "judge_score reconstruction": _judge_score("source"),
+    "judge_score minus": _paired(judged),
     "flip_rate": _flip_rate,
+    "flip_rate minus": _paired(lambda measured, edited: measured.arrays["flipped"], eligible=True),
     "realism": _pooled("realism"),
     "identity": _pooled("identity"),
     "identity reconstruction": _pooled("identity_reconstruction"),
+    "identity minus": _paired(lambda measured, edited: measured.arrays["identity"]),
     "distance": _pooled("distance"),
     "distance reconstruction": _pooled("distance_reconstruction"),
     "frechet": _frechet(split=False),

@@ -14,6 +14,8 @@ from facetory.smc.scale import SMCScale
 
 OF_RECONSTRUCTION = ("judge_score", "identity", "distance")
 """Metrics that the autoencoder alone has too."""
+PAIRED = ("flip_rate", "judge_score", "identity")
+"""Metrics of which differences are taken."""
 
 
 def study(settings: Settings, placed: Placed, backbone_missing: Placed) -> Study:
@@ -66,7 +68,7 @@ def _cell(request: Request, name: str, expansion: Expansion, result: Study) -> P
     }
     if request["metric"] == "parameters":
         return PlannedCell(**shared, budget={"architecture": expansion.scale.diffusion.architecture})
-    if request.get("of") == "reconstruction" and request["metric"] not in OF_RECONSTRUCTION:
+    if request["metric"] not in _possible(request):
         return PlannedCell(**shared, kind="not_applicable")
     reason = planning.why_not(request, expansion)
     if reason:
@@ -92,7 +94,14 @@ def _variant(request: Request) -> list[str]:
     """What a metric is taken of, beside the edit: the reconstruction, or faces that show something."""
     if "attribute" in request:
         return ["with" if request["shown"] else "without", request["attribute"]]
-    return [request["of"]] if "of" in request else []
+    return [request["of"]] if "of" in request else ["minus"] if "minus" in request else []
+
+
+def _possible(request: Request) -> tuple[str, ...]:
+    """The metrics that a row can have: all, or those of a reconstruction, or of a difference."""
+    if request.get("of") == "reconstruction":
+        return OF_RECONSTRUCTION
+    return PAIRED if "minus" in request else (request["metric"],)
 
 
 def _made(request: Request, seed: int, expansion: Expansion, into: Study) -> tuple[str | None, list[str]]:
@@ -109,6 +118,12 @@ def _made(request: Request, seed: int, expansion: Expansion, into: Study) -> tup
         samples = planning.samples(seed, expansion)
         into.samples[samples.id] = samples
         return train.id, [f"samples/{samples.id}/manifest.json"]
+    asked = [request, *([{**request, **request["minus"]}] if "minus" in request else [])]
+    return train.id, [path for own in asked for path in _edited(own, seed, expansion, into)]
+
+
+def _edited(request: Request, seed: int, expansion: Expansion, into: Study) -> list[str]:
+    """An edit and what is measured of it, entered into a study: the files of both."""
     edit = planning.edit(request, seed, expansion)
     measure = planning.measure(edit, expansion)
     into.edits[edit.id] = edit
@@ -116,4 +131,4 @@ def _made(request: Request, seed: int, expansion: Expansion, into: Study) -> tup
     into.classifiers |= {own.id: own for own in (edit.guide, measure.judge)}
     if edit.decoder:
         into.decoders[edit.decoder.id] = edit.decoder
-    return train.id, [f"measures/{measure.id}/manifest.json", f"edits/{edit.id}/manifest.json"]
+    return [f"measures/{measure.id}/manifest.json", f"edits/{edit.id}/manifest.json"]
