@@ -1,10 +1,16 @@
 """What SMC's tables and figures ask for: samplers, shared edits, guides and judges, reasons."""
 
+from typing import get_args
+
 import pytest
-from facetory.pipeline.config import load_settings
+from facetory.pipeline.config import Settings, load_settings
 from facetory.pipeline.files import FacetoryError
 from facetory.smc import registry
+from facetory.smc.estimates import EDIT_METRICS
+from facetory.smc.planning import RECONSTRUCTED, not_independent
+from facetory.smc.requests import Metric
 from facetory.smc.sampler_spec import Sampler
+from facetory.smc.scale import Images
 
 
 def study(reading="paper", placed=lambda name: None, backbone=lambda name: None, **config):
@@ -120,3 +126,66 @@ def test_an_unknown_sampler_is_named(monkeypatch):
     monkeypatch.setattr(registry, "paper_file", lambda name: paper)
     with pytest.raises(FacetoryError, match=r"unknown sampler 'corected'.*Did you mean 'corrected'"):
         study()
+
+
+WRONG = {
+    "a field of the sampler": (
+        {"guidence_scale": 2},
+        "table2: unknown key 'guidence_scale'.*'guidance_scale'",
+    ),
+    "a key": ({"decodr": "small"}, "unknown key 'decodr'.*'decoder'"),
+    "a guide": ({"guide": "latent"}, "table2: guide:.*found 'latent'"),
+    "a decoder": ({"decoder": "tiny"}, "decoder:.*found 'tiny'"),
+    "a number of faces": ({"images": "many"}, "images:.*found 'many'"),
+    "a metric": ({"metric": "flips"}, "metric:.*found 'flips'"),
+    "a slot": ({"slot": "celeba"}, "unknown slot 'celeba'.*'celebahq'"),
+    "a scheme": ({"scheme": "sistematic"}, "scheme:.*found 'sistematic'"),
+    "a number": ({"particles": "twenty"}, "particles:.*found 'twenty'"),
+    "what is subtracted": ({"minus": {"samplr": "none"}}, "table2: minus: unknown key 'samplr'"),
+    "an infinite scale": ({"guidance_scale": float("inf")}, "guidance_scale:.*finite"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_row_with_a_mistake_is_an_error_and_no_other_experiment(monkeypatch, name):
+    keys, message = WRONG[name]
+    paper = registry.paper_file("smc")
+    paper["tables"]["table2"]["rows"] = {"Mine": {"sampler": "paper"} | keys}
+    monkeypatch.setattr(registry, "paper_file", lambda name: paper)
+    with pytest.raises(FacetoryError, match=message):
+        study()
+
+
+def test_a_mistake_in_a_baseline_is_an_error(monkeypatch):
+    paper = registry.paper_file("smc")
+    paper["baseline"]["code"] = {"target": "random", "particels": 10}
+    monkeypatch.setattr(registry, "paper_file", lambda name: paper)
+    with pytest.raises(FacetoryError, match=r"baseline: code: unknown key 'particels'.*'particles'"):
+        study()
+
+
+def test_every_metric_can_be_asked_for():
+    edits = {name.partition(" ")[0] for name in EDIT_METRICS}
+    models = {"parameters", "last_loss", "samples_realism", *RECONSTRUCTED}
+    assert {*get_args(Metric)} == edits | models
+
+
+@pytest.mark.parametrize("what", ["network", "dataset"])
+def test_a_judge_that_is_not_independent_judges_nothing(what):
+    (guide, judge), *_ = {(m.edit.guide, m.judge) for m in DEMO.measures.values()}
+    assert not_independent(guide, judge) is None
+    same = judge.model_copy(update={what: getattr(guide, what)})
+    assert f"the same {what}" in not_independent(guide, same)
+
+
+def test_a_slot_of_the_judge_filled_with_the_guides_data_is_a_reason():
+    settings = load_settings({"scale": "demo"})
+    slots = settings.scale.slots | {"smc_judge": "anny_basic"}
+    alike = Settings(config=settings.config, scale=settings.scale.model_copy(update={"slots": slots}))
+    found = registry.study(alike, lambda name: None, lambda name: None)
+    reasons = {c.not_run for c in found.plans["smc_table2"].cells if c.kind == "measured"}
+    assert len(reasons) == 1 and "the judge would not be independent" in reasons.pop()
+
+
+def test_a_scale_may_say_some_numbers_of_faces():
+    assert Images(ablation=3) == Images(ablation=3, comparison=100, shown=10)

@@ -14,6 +14,7 @@ from facetory.recognition import planning as recognition
 from facetory.recognition.judges_catalogue import missing_features, missing_identity
 from facetory.recognition.scale import RecognitionScale
 from facetory.recognition.spec import ClassifierSpec
+from facetory.smc.requests import FIELDS, Request, checked_baseline
 from facetory.smc.sampler_spec import READINGS, Sampler
 from facetory.smc.scale import SMCScale
 from facetory.smc.spec import (
@@ -25,8 +26,6 @@ from facetory.smc.spec import (
     SMCTrainSpec,
 )
 
-Request = dict[str, Any]
-FIELDS = Sampler.model_fields.keys()
 METHODS = ("best_of_n", "gradient", "none")
 """Samplers that are no reading of Algorithm 1."""
 RECONSTRUCTED = ("psnr", "reconstruction_distance")
@@ -127,7 +126,7 @@ def edit(request: Request, seed: int, expansion: Expansion) -> EditSpec:
         decoder=small_decoder(expansion) if request.get("decoder") == "small" else None,
         dataset=dataset,
         split=settings.split_of(dataset),
-        images=scale.images[request.get("images", "ablation")],
+        images=getattr(scale.images, request.get("images", "ablation")),
         labels=scale.source_labels.get(slot, ()),
         target=target,
         sampler=sampler(request, expansion),
@@ -189,6 +188,7 @@ def why_not(request: Request, expansion: Expansion) -> str | None:
     if edits:
         judge = classifier(scale.judge, "smc_judge", expansion)
         guides = [(guide(request, expansion), "smc_guide"), (judge, "smc_judge")]
+        reasons.append(not_independent(guides[0][0], judge))
         reasons += [recognition.weights_missing(spec, spec.network, settings) for spec, _ in guides]
         slots += [slot for spec, slot in guides if not spec.weights]
         reasons.append(no_identity)
@@ -199,6 +199,17 @@ def why_not(request: Request, expansion: Expansion) -> str | None:
     return next((reason for reason in reasons if reason), None)
 
 
+def not_independent(guide: ClassifierSpec, judge: ClassifierSpec) -> str | None:
+    """Why a judge's word about this guide's edits would be no second opinion, or None."""
+    for what in ("network", "dataset"):
+        if (same := getattr(judge, what)) == getattr(guide, what):
+            return (
+                f"judge and guide have the same {what}, {same}: the judge would not be independent. Name "
+                "another network under smc: judge, or another dataset for the slot smc_judge, in the scale"
+            )
+    return None
+
+
 def _also(expansion: Expansion) -> tuple[str, ...]:
     settings = expansion.settings
     main = settings.dataset_of("celebahq")
@@ -207,8 +218,10 @@ def _also(expansion: Expansion) -> tuple[str, ...]:
 
 
 def check(expansion: Expansion) -> None:
-    """Raise a `FacetoryError` where a slot of the paper has no dataset."""
+    """Raise a `FacetoryError` where a slot of the paper has no dataset, or a baseline no meaning."""
     where = f"{expansion.settings.config.scale}.yaml"
+    for reading, baseline in expansion.paper["baseline"].items():
+        checked_baseline(baseline, f"smc.yaml: baseline: {reading}")
     for slot in expansion.paper["slots"]:
         if slot not in expansion.settings.scale.slots:
             raise FacetoryError(f"{where}: slots: SMC's slot '{slot}' has no dataset.")

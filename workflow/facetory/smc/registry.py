@@ -9,7 +9,8 @@ from facetory.pipeline.registry import Placed, Plan, PlannedCell, Study, paper_f
 from facetory.pipeline.suggest import validated
 from facetory.recognition.scale import RecognitionScale
 from facetory.smc import planning
-from facetory.smc.planning import Expansion, Request
+from facetory.smc.planning import Expansion
+from facetory.smc.requests import Request, checked
 from facetory.smc.scale import SMCScale
 
 OF_RECONSTRUCTION = ("judge_score", "identity", "distance")
@@ -38,7 +39,8 @@ def study(settings: Settings, placed: Placed, backbone_missing: Placed) -> Study
     paper = expansion.paper
     ablations = {f"ablation_{name}": own for name, own in paper["ablations"].items()}
     for name, layout in {**paper["tables"], **paper["figures"], **ablations}.items():
-        asked = requests(layout, f"smc.yaml: {name}")
+        where = f"smc.yaml: {name}"
+        asked = [checked(request, paper["slots"], where) for request in requests(layout, where)]
         result.plans[f"smc_{name}"] = Plan(
             name=f"smc_{name}",
             paper="smc",

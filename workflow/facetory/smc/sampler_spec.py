@@ -34,7 +34,7 @@ class Sampler(BaseModel):
     particles: int = Field(default=20, ge=1)
     inference_steps: int = Field(default=250, ge=1, le=1000)
     noise_strength: float = Field(default=0.2, gt=0, le=1)
-    guidance_scale: float = Field(default=5.0, ge=0)
+    guidance_scale: float = Field(default=5.0, ge=0, allow_inf_nan=False)
     resample_interval: int = Field(default=1, ge=1)
     initial_noise: Literal["shared", "own"] = "shared"
     scored: Literal["noisy", "x0"] = "noisy"

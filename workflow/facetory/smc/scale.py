@@ -45,7 +45,13 @@ class Samples(BaseModel):
     inference_steps: int = 1000
 
 
-IMAGES: dict[Any, int] = {"ablation": 10, "comparison": 100, "shown": 10}
+class Images(BaseModel):
+    """How many faces are edited for an ablation (the paper has 10), a comparison of samplers, to be shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    ablation: int = 10
+    comparison: int = 100
+    shown: int = 10
 
 
 class SMCScale(BaseModel):
@@ -53,8 +59,7 @@ class SMCScale(BaseModel):
 
     ``backbone`` is the autoencoder, ``code_backbone`` that of the reading `code`.  ``guide``,
     ``latent_guide`` and ``judge`` are classifiers (their network, and the view "latents").  ``images`` faces
-    are edited for an ablation (the paper has 10), a comparison of samplers or just to be shown, of each slot
-    those with ``source_labels`` (all for none).  ``particles`` and
+    are edited, of each slot those with ``source_labels`` (all for none).  ``particles`` and
     ``inference_steps`` map the paper's numbers to those that this scale affords.
     """
 
@@ -67,7 +72,7 @@ class SMCScale(BaseModel):
     guide: dict[str, Any] = {"network": "vit"}
     latent_guide: dict[str, Any] = {"network": "latent_cnn", "view": "latents"}
     judge: dict[str, Any] = {"network": "posterpp"}
-    images: dict[Literal["ablation", "comparison", "shown"], int] = IMAGES
+    images: Images = Images()
     source_labels: dict[str, tuple[str, ...]] = {}
     particles: dict[int, int] = {}
     inference_steps: dict[int, int] = {}
