@@ -178,14 +178,41 @@ def test_a_judge_that_is_not_independent_judges_nothing(what):
     assert f"the same {what}" in not_independent(guide, same)
 
 
-def test_a_slot_of_the_judge_filled_with_the_guides_data_is_a_reason():
+def at_scale(**changes):
+    """The study of a demo whose scale file says otherwise."""
     settings = load_settings({"scale": "demo"})
-    slots = settings.scale.slots | {"smc_judge": "anny_basic"}
-    alike = Settings(config=settings.config, scale=settings.scale.model_copy(update={"slots": slots}))
-    found = registry.study(alike, lambda name: None, lambda name: None)
+    own = Settings(config=settings.config, scale=settings.scale.model_copy(update=changes))
+    return registry.study(own, lambda name: None, lambda name: None)
+
+
+def test_a_slot_of_the_judge_filled_with_the_guides_data_is_a_reason():
+    found = at_scale(slots=load_settings({"scale": "demo"}).scale.slots | {"smc_judge": "anny_basic"})
     reasons = {c.not_run for c in found.plans["smc_table2"].cells if c.kind == "measured"}
     assert len(reasons) == 1 and "the judge would not be independent" in reasons.pop()
 
 
 def test_a_scale_may_say_some_numbers_of_faces():
     assert Images(ablation=3) == Images(ablation=3, comparison=100, shown=10)
+
+
+SCALES = {
+    "a key of a network": ({"guide": {"netwrok": "cnn"}}, "smc: guide.netwrok: unknown key.*'network'"),
+    "a view": ({"judge": {"network": "cnn", "view": "latent"}}, "smc: judge.view:.*found 'latent'"),
+    "a network": ({"guide": {"network": "cmm"}}, "cmm has no steps for slot 'smc_guide'. Add them"),
+    "a kind of faces": ({"images": {"ablations": 3}}, "smc: images.ablations: unknown key.*'ablation'"),
+    "a number": ({"particles": {"20": "few"}}, "smc: particles.20:.*found 'few'"),
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_a_mistake_in_a_scale_is_named(name):
+    keys, message = SCALES[name]
+    with pytest.raises(FacetoryError, match=f"demo.yaml: .*{message}" if "smc:" in message else message):
+        at_scale(smc=load_settings({"scale": "demo"}).scale.smc | keys)
+
+
+def test_a_scale_without_smc_or_its_slots_says_what_is_missing():
+    with pytest.raises(FacetoryError, match=r"demo.yaml: smc: .*Field required"):
+        at_scale(smc={})
+    with pytest.raises(FacetoryError, match=r"demo.yaml: slots: SMC's slot 'celebahq' has no dataset"):
+        at_scale(slots={})

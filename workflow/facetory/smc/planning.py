@@ -16,7 +16,7 @@ from facetory.recognition.scale import RecognitionScale
 from facetory.recognition.spec import ClassifierSpec
 from facetory.smc.requests import FIELDS, Request, checked_baseline
 from facetory.smc.sampler_spec import READINGS, Sampler
-from facetory.smc.scale import SMCScale
+from facetory.smc.scale import Network, SMCScale
 from facetory.smc.spec import (
     EditSpec,
     MeasureSpec,
@@ -101,10 +101,11 @@ def small_decoder(expansion: Expansion) -> SmallDecoderSpec:
     )
 
 
-def classifier(chosen: dict[str, Any], slot: str, expansion: Expansion) -> ClassifierSpec:
+def classifier(chosen: Network, slot: str, expansion: Expansion) -> ClassifierSpec:
     """A guide or a judge, trained on a slot."""
+    own, settings, scale = chosen.model_dump(), expansion.settings, expansion.scale
     return recognition.classifier_spec(
-        chosen, slot, 0, expansion.recognition, expansion.settings, expansion.scale.px, expansion.backbone
+        own, slot, 0, expansion.recognition, settings, scale.px, expansion.backbone
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,6 +37,14 @@ class SmallDecoder(Part):
     widths: tuple[int, ...] = (64, 64, 64, 64)
 
 
+class Network(BaseModel):
+    """A classifier, and what it sees."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    network: str
+    view: Literal["faces", "latents"] = "faces"
+
+
 class Samples(BaseModel):
     """Fig. 4: faces drawn from noise."""
 
@@ -57,10 +65,9 @@ class Images(BaseModel):
 class SMCScale(BaseModel):
     """Sizes of the SMC paper at one scale.
 
-    ``backbone`` is the autoencoder, ``code_backbone`` that of the reading `code`.  ``guide``,
-    ``latent_guide`` and ``judge`` are classifiers (their network, and the view "latents").  ``images`` faces
-    are edited, of each slot those with ``source_labels`` (all for none).  ``particles`` and
-    ``inference_steps`` map the paper's numbers to those that this scale affords.
+    ``backbone`` is the autoencoder, ``code_backbone`` that of the reading `code`.  ``images`` faces are
+    edited, of each slot those with ``source_labels`` (all for none).  ``particles`` and ``inference_steps``
+    map the paper's numbers to those that this scale affords.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,9 +76,9 @@ class SMCScale(BaseModel):
     px: int = 256
     diffusion: Diffusion
     small_decoder: SmallDecoder
-    guide: dict[str, Any] = {"network": "vit"}
-    latent_guide: dict[str, Any] = {"network": "latent_cnn", "view": "latents"}
-    judge: dict[str, Any] = {"network": "posterpp"}
+    guide: Network = Network(network="vit")
+    latent_guide: Network = Network(network="latent_cnn", view="latents")
+    judge: Network = Network(network="posterpp")
     images: Images = Images()
     source_labels: dict[str, tuple[str, ...]] = {}
     particles: dict[int, int] = {}
