@@ -314,6 +314,7 @@ def trace(chosen=0):
         snapshot_scorings=np.array([0, 2]),
         source=picture(100),
         edited=picture(200),
+        target="sadness",
     )
 
 
@@ -339,6 +340,28 @@ def test_fig8_draws_every_line_node_and_picture_once():
     assert [row["parent"] for row in nodes if row["scoring"] == 2] == [1, 1, 0, 3]
     assert [row["score"] for row in nodes if row["scoring"] == 4] == [0.9, 0.8, 0.7, 0.6]
     assert rows[-1]["reason"] == LOST
+    assert figure.subfigs[0].subfigs[0].get_suptitle() == "Literal, towards sadness"
+
+
+def small_print(figure):
+    return " ".join(figure.texts[0].get_text().split())
+
+
+def test_a_figure_of_pictures_claims_no_means():
+    measured = table(cell("A", "Happy", 0.5, n=24))
+    images = np.zeros((1, 3, 8, 8), np.uint8)
+    for figure in (
+        fig3(measured, [Course("own", np.array([1.0, 2.0]), np.array([0.2, 0.1]))])[0],
+        fig4(measured, images)[0],
+        strips(measured, [face("A", "s1", {"Happy": HAPPY})])[0],
+        fig8(table(cell("Literal", "ESS", 2)), {"Literal": trace()})[0],
+    ):
+        assert "Scale demo" in small_print(figure)
+        assert "Samples" not in small_print(figure) and "Intervals" not in small_print(figure)
+    charts = ablation(
+        table(*setting("Leash = 0", 0.5, 0.4, 1.0, n=9), cell("Leash = 0", "Flip rate", 4, n=7))
+    )
+    assert "Samples: 9 of anny_basic (test). Intervals: 95 %" in small_print(charts[0])
 
 
 def test_a_trace_is_that_of_the_first_face():
@@ -353,16 +376,19 @@ def test_a_trace_is_that_of_the_first_face():
         "snapshot_scorings": np.array([1]),
         "sources": np.stack([picture(1), picture(2)]),
         "edited": np.stack([picture(3), picture(4)]),
+        "targets": np.array([1, 0]),
+        "guide_classes": ["fear", "sadness"],
     }
     own = trace_of(both)
     assert own.chosen == 2 and own.scores.tolist() == [[0, 1, 2], [3, 4, 5]]
     assert own.final_scores.tolist() == [0.1, 0.2, 0.3] and own.edited[0, 0, 0] == 3
+    assert own.target == "sadness"
 
 
 SAMPLERS = {"Literal": (0.9, 20), "Corrected": (0.7, 60), "Unguided": (None, None)}
 
 
-def test_the_trade_off_has_a_marker_for_each_sampler_and_target():
+def test_the_trade_off_has_a_panel_a_target_and_a_marker_a_sampler():
     cells = [
         cell(sampler, f"{target}, {name}", value, half)
         for sampler, (identity, flips) in SAMPLERS.items()
@@ -370,13 +396,17 @@ def test_the_trade_off_has_a_marker_for_each_sampler_and_target():
         for name, value, half in (("identity", identity, 0.05), ("flip rate", flips, 5))
     ]
     figure, rows = tradeoff(table(*cells))
-    (axes,) = figure.axes
-    assert [tuple(points[0]) for points in scatters(axes)] == [(0.9, 20), (0.9, 20), (0.7, 60), (0.7, 60)]
-    spans = [line.get_xydata().tolist() for line in axes.lines]
-    assert [[pytest.approx(0.85), 20], [pytest.approx(0.95), 20]] in spans and [[0.9, 15], [0.9, 25]] in spans
-    assert "better" in words(axes)
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["Literal", "Corrected", "Unguided", "Happy", "Sad"]
+    assert [axes.get_title() for axes in figure.axes] == ["Happy", "Sad"]
+    for axes in figure.axes:
+        assert [tuple(points[0]) for points in scatters(axes)] == [(0.9, 20), (0.7, 60)]
+        spans = [line.get_xydata().tolist() for line in axes.lines]
+        assert len(spans) == 4, "intervals alone: nothing joins one sampler to another"
+        assert [[pytest.approx(0.85), 20], [pytest.approx(0.95), 20]] in spans
+        assert [[0.9, 15], [0.9, 25]] in spans and "better" in words(axes)
+    (key,) = figure.legends
+    assert [text.get_text() for text in key.get_texts()] == ["Literal", "Corrected", "Unguided"]
+    looks = {(line.get_color(), line.get_marker()) for line in key.get_lines()}
+    assert len(looks) == len({colour for colour, _ in looks}) == len({marker for _, marker in looks}) == 3
     assert [row["status"] for row in rows] == ["new"] * 4 + ["not_run"] * 2
     lost = tradeoff(table(cell("A", "Happy, identity"), cell("A", "Happy, flip rate")))[0]
     assert words(lost.axes[0]) == f"not run {LOST}"

@@ -33,23 +33,28 @@ def opening(table: CellTable) -> str:
     return f"Scale {table.scale}, reading {table.reading}. {stand_ins}".strip()
 
 
-def small_print(table: CellTable) -> str:
-    """Timesteps and budgets that really ran, samples, seeds and the kind of interval."""
+def small_print(table: CellTable, statistics: bool = True) -> str:
+    """Timesteps and budgets that really ran, samples, seeds and the kind of interval.
+
+    Without ``statistics`` neither samples nor intervals, for a figure that shows no mean of any.
+    """
     cells = table.cells
     measured = [cell for cell in cells if cell.value is not None]
     sentences = [
         _list("Timesteps:", map(_timesteps, cells)),
         budgets(measured),
-        _list("Samples:", map(_samples, measured)),
+        _list("Samples:", map(_samples, measured)) if statistics else "",
         _list("Seeds:", (str(seed) for cell in measured for seed in cell.seeds)),
-        "Intervals: 95 %, bootstrap over people." if any(c.ci_low is not None for c in cells) else "",
+        "Intervals: 95 %, bootstrap over people."
+        if statistics and any(cell.ci_low is not None for cell in cells)
+        else "",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def footer(table: CellTable) -> str:
-    """All of it, for the foot of a figure."""
-    return f"{opening(table)} {small_print(table)}".strip()
+def footer(table: CellTable, statistics: bool = True) -> str:
+    """All of it, for the foot of a figure; ``statistics`` as of `small_print`."""
+    return f"{opening(table)} {small_print(table, statistics)}".strip()
 
 
 def legend(table: CellTable) -> list[tuple[Status, str, str]]:

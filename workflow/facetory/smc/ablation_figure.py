@@ -37,7 +37,9 @@ def ablation(measured: CellTable) -> tuple[Figure, Rows]:
         figure = drawing.sheet(6.4, 2.4, footer(measured))
         drawing.not_run(figure.subplots(), measured.cells[0].reason or "", width=70)
         return figure, [_row(cell) for cell in measured.cells]
-    figure = drawing.sheet(max(3.5 * len(parameters), 6.4), 3.9, footer(measured))
+    shown = [cell for cell in measured.cells if cell.column in (*SERIES, REALISM)]
+    note = footer(measured.model_copy(update={"cells": shown}))
+    figure = drawing.sheet(max(3.5 * len(parameters), 6.4), 3.9, note)
     line = figure.subplots(1, len(parameters), squeeze=False)[0]
     least = size_key_from(measured)
     for axes, parameter in zip(line, parameters, strict=True):

@@ -83,6 +83,7 @@ def trace_of(edited: Arrays) -> Trace:
         snapshot_scorings=edited["snapshot_scorings"],
         source=edited["sources"][0],
         edited=edited["edited"][0],
+        target=edited["guide_classes"][int(edited["targets"][0])],
     )
 
 

@@ -12,7 +12,8 @@ class Trace(NamedTuple):
 
     scores (S, P) and final_scores (P,) are probabilities, ancestors (S, P) each particle's parent, ess and
     unique_roots (S,); ``chosen`` of the final particles is returned.  snapshots uint8 (G, P, 3, h, w) are the
-    particles at the scorings snapshot_scorings (G,), from 0; source and edited uint8 (3, h, w).
+    particles at the scorings snapshot_scorings (G,), from 0; source and edited uint8 (3, h, w); ``target`` is
+    the guide's class.
     """
 
     scores: np.ndarray
@@ -25,6 +26,7 @@ class Trace(NamedTuple):
     snapshot_scorings: np.ndarray
     source: np.ndarray
     edited: np.ndarray
+    target: str
 
 
 def lineage(ancestors: np.ndarray, last: int) -> np.ndarray:

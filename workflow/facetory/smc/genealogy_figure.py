@@ -22,9 +22,9 @@ DEAD = "#C4C4C4"
 NODES = (3.0, 26.0)
 """Areas in points² of particles that score 0 and 1."""
 RULE = (
-    "A node is a particle when it is scored, coloured and sized by the guide's probability of the target; "
-    "lines lead to its children. Grey: without descendants at the end; the thick line is the lineage of the "
-    "particle that is returned. Particles stand in the order of their parents."
+    "The first face of each edit. A node is a particle when it is scored, coloured and sized by the guide's "
+    "probability of the target; lines lead to its children. Grey: without descendants at the end; the thick "
+    "line is the lineage of the particle that is returned. Particles stand in the order of their parents."
 )
 Rows = list[dict[str, Any]]
 
@@ -35,7 +35,7 @@ def fig8(measured: CellTable, traces: Mapping[str, Trace | str]) -> tuple[Figure
     ``traces`` maps the table's rows to a trace, or to the reason why there is none.
     """
     tall = [1.4 if isinstance(trace, str) else 4.9 for trace in traces.values()]
-    figure = drawing.sheet(9.2, sum(tall), f"{RULE} {footer(measured)}")
+    figure = drawing.sheet(9.2, sum(tall), f"{RULE} {footer(measured, statistics=False)}")
     parts: Any = figure.subfigures(len(traces), 1, squeeze=False, height_ratios=tall)
     rows: Rows = []
     for part, (sampler, trace) in zip(parts[:, 0], traces.items(), strict=True):
@@ -55,7 +55,7 @@ def _drawn(part: SubFigure, sampler: str, trace: Trace) -> None:
 
     halves: Any = part.subfigures(2, 1, height_ratios=(1.9, 3))
     above, below = halves
-    above.suptitle(sampler, fontsize=10)
+    above.suptitle(f"{sampler}, towards {trace.target.replace('_', ' ')}", fontsize=10)
     _pictures(above, trace)
     tree, counts = below.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _tree(tree, trace)

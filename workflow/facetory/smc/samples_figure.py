@@ -33,7 +33,9 @@ def fig4(
         return figure, [{"image": "", "reason": reason}]
     columns = across(len(images))
     lines = math.ceil(len(images) / columns)
-    figure = drawing.sheet(1.4 * columns, 1.4 * lines, footer(measured))
+    figure = drawing.sheet(
+        1.4 * columns, 1.4 * lines, f"Drawn from pure noise. {footer(measured, statistics=False)}"
+    )
     panels = figure.subplots(lines, columns, squeeze=False)
     for axes in panels.flat[len(images) :]:
         axes.set_axis_off()

@@ -61,7 +61,7 @@ def strips(measured: CellTable, faces: Sequence[Strip]) -> tuple[Figure, Rows]:
     if len(measured.columns) > 1:
         blocks = [[line for block in blocks for line in block]]
     height, width = max(map(len, blocks)), len(columns) * len(blocks)
-    note = f"{RULE} {_not_run(faces)}{footer(measured)}"
+    note = f"{RULE} {_not_run(faces)}{footer(measured, statistics=False)}"
     figure = drawing.sheet(1.35 * width + 0.35 * len(blocks), 1.5 * height + 0.2, note)
     grid = figure.add_gridspec(height, width)
     rows: Rows = []

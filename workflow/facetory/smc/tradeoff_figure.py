@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from facetory.report import drawing
@@ -22,36 +21,38 @@ Rows = list[dict[str, Any]]
 
 
 def tradeoff(measured: CellTable) -> tuple[Figure, Rows]:
-    """A marker a sampler (row) and target, intervals both ways, joined from target to target.
+    """A panel a target, in each a marker a sampler (row) with intervals both ways, on the same axes.
 
     Columns are ``Happy, identity``, the cosine of source and edit, and ``Happy, flip rate``, by the judge.
     """
     cells = {(cell.row, cell.column.lower()): cell for cell in measured.cells}
     targets = list(dict.fromkeys(column.partition(", ")[0] for column in measured.columns))
-    figure = drawing.sheet(7.6, 4.4, footer(measured))
-    axes = figure.subplots()
-    colours = dict(zip(measured.rows, COLOURS, strict=False))
-    markers = dict(zip(targets, MARKERS, strict=False))
-    rows: Rows = []
-    for sampler in measured.rows:
-        ends = []
-        for target in targets:
-            x, y = (cells[sampler, f"{target}, {what}".lower()] for what in (IDENTITY, FLIPS))
-            if x.value is not None and y.value is not None:
-                _cross(axes, x, y, colours[sampler], markers[target])
-                ends.append((x.value, y.value))
-            rows.append(_row(sampler, target, x, y))
-        for one, other in pairwise(ends):
-            axes.plot(*zip(one, other, strict=True), color=PALETTE[colours[sampler]], linewidth=0.6, zorder=1)
-    if not axes.collections:
+    pairs = {
+        (sampler, target): tuple(cells[sampler, f"{target}, {what}".lower()] for what in (IDENTITY, FLIPS))
+        for sampler in measured.rows
+        for target in targets
+    }
+    rows = [_row(*key, *pair) for key, pair in pairs.items()]
+    drawn = measured.model_copy(update={"cells": [cell for pair in pairs.values() for cell in pair]})
+    if not any(x.value is not None and y.value is not None for x, y in pairs.values()):
+        figure = drawing.sheet(6.4, 2.4, footer(drawn))
         reason = next((cell.reason for cell in measured.cells if cell.reason), "")
-        drawing.not_run(axes, reason, width=70)
+        drawing.not_run(figure.subplots(), reason, width=70)
         return figure, rows
-    axes.set_xlabel("identity: cosine of the embeddings of source and edit")
-    axes.set_ylabel("flip rate by the independent judge (%)")
-    axes.set_ylim(-4, 104)
-    axes.text(0.99, 0.985, "better ↗", transform=axes.transAxes, ha="right", va="top", color=GREY)
-    _legend(axes, colours, markers)
+    figure = drawing.sheet(max(3.1 * len(targets), 6.4), 3.9, footer(drawn))
+    line = figure.subplots(1, len(targets), squeeze=False, sharex=True, sharey=True)[0]
+    styles = dict(zip(measured.rows, zip(COLOURS, MARKERS, strict=True), strict=False))
+    for axes, target in zip(line, targets, strict=True):
+        for sampler, style in styles.items():
+            x, y = pairs[sampler, target]
+            if x.value is not None and y.value is not None:
+                _cross(axes, x, y, *style)
+        drawing.title(axes, target)
+        axes.set_xlabel("identity: cosine of source and edit")
+        axes.text(0.99, 0.985, "better ↗", transform=axes.transAxes, ha="right", va="top", color=GREY)
+    line[0].set_ylabel("flip rate by the independent judge (%)")
+    line[0].set_ylim(-4, 104)
+    _legend(figure, styles)
     return figure, rows
 
 
@@ -66,18 +67,14 @@ def _cross(axes: Axes, x: Cell, y: Cell, colour: str, marker: str) -> None:
     axes.scatter(**at, s=42, color=PALETTE[colour], marker=marker, edgecolors="white", zorder=3)
 
 
-def _legend(axes: Axes, colours: dict[str, str], markers: dict[str, str]) -> None:
+def _legend(figure: Figure, styles: dict[str, tuple[str, str]]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=PALETTE[colour], linewidth=3, label=as_mathtext(sampler))
-        for sampler, colour in colours.items()
+        Line2D([], [], color=PALETTE[colour], linewidth=1, marker=marker, label=as_mathtext(sampler))
+        for sampler, (colour, marker) in styles.items()
     ]
-    handles += [
-        Line2D([], [], linestyle="none", color=GREY, marker=marker, label=target)
-        for target, marker in markers.items()
-    ]
-    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8)
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), 4), fontsize=8)
 
 
 def _row(sampler: str, target: str, x: Cell, y: Cell) -> dict[str, Any]:

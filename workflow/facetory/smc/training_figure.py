@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COLOURS = (PALETTE["blue"], PALETTE["vermillion"])
 LOG_FROM = 3.0
 """The loss gets a log axis where its largest smoothed value is so many times its least."""
+RULE = "Light: the loss as logged; strong: its mean over a twentieth of the log."
 Rows = list[dict[str, Any]]
 
 
@@ -65,7 +66,7 @@ def smoothed(values: np.ndarray, window: int) -> np.ndarray:
 
 def fig3(measured: CellTable, courses: Sequence[Course]) -> tuple[Figure, Rows]:
     """Each course after the one before it; light: as logged, strong: smoothed over a twentieth of the log."""
-    figure = drawing.sheet(6.8, 3.7, footer(measured))
+    figure = drawing.sheet(6.8, 3.7, f"{RULE} {footer(measured, statistics=False)}")
     axes = figure.subplots()
     if not courses:
         reason = next((cell.reason for cell in measured.cells if cell.reason), "")
