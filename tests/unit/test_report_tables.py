@@ -8,6 +8,7 @@ from facetory.report.cells import Cell, CellTable
 from facetory.report.labels import as_html, as_latex, as_mathtext, plain_latex
 from facetory.report.layout import lines
 from facetory.report.notes import SYMBOLS
+from facetory.report.table_latex import WIDE, table_latex
 from facetory.report.tables import table_csv, write_table
 
 HOSTILE = '[x]<script>alert("1")</script> & 50 % of $5 #1 a_b ^~ \\input{/etc/passwd} {'
@@ -137,6 +138,18 @@ def test_latex_rows_have_all_columns_and_cannot_be_read_as_options(written):
     assert {len(re.findall(r"(?<!\\)&", row)) for row in body} == {1 + 2 * 4}
     assert all(not row.startswith("[") for row in body)
     assert body[1].startswith(r"AMDiT & $\alpha$ = 0.01 & 90.12 & ")
+
+
+def test_latex_of_our_own_numbers_has_no_column_for_the_papers(tmp_path):
+    cells = [cell("Base", f"{i // 4}, column {i}", "new", published=None) for i in range(WIDE + 1)]
+    text = table_latex(table(cells, stub=["Method"]))
+    assert bare(text).count("{") == bare(text).count("}") and "paper &" not in text
+    assert r"\multicolumn{2}" not in text
+    (row,) = (line for line in text.splitlines() if line.startswith("Base"))
+    assert row.count(" & ") == WIDE + 1 and row.count(r"57.00\\{\tiny [51.25, 62.50]}\end") == WIDE + 1
+    narrow = table_latex(table(cells[:WIDE], stub=["Method"]))
+    assert r"57.00 {\tiny [51.25, 62.50]}" in narrow
+    assert r"\cmidrule(lr){2-5} \cmidrule(lr){6-7}" in narrow
 
 
 def test_the_papers_symbols_are_set():
