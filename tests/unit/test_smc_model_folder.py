@@ -7,7 +7,8 @@ import pytest
 from editor_street import ALIGNMENT, CLASSES, SAMPLER, exported, guide_spec, made
 from facetory.pipeline.files import FacetoryError, read_json, write_json
 from facetory.smc import model_folder
-from facetory.smc.export import export, opened
+from facetory.smc.export import data_of, export, opened
+from facetory.smc.model_card import card as card_of
 from facetory.smc.model_folder import autoencoder_of, read_model
 from facetory.smc.sampler_spec import READINGS, Sampler
 
@@ -60,7 +61,18 @@ def test_the_card_says_what_one_must_know(street):
         "3 particles, 10 inference steps, noise strength 0.5", "Judge: `cnn`", "95 % intervals",
     ):  # fmt: skip
         assert text in card, text
-    assert "stand in" not in card
+    assert "stand in" not in card and "continued from" not in card
+    about = read_model(street[1]).about
+    training = about.training.model_copy(update={"initial": "models/demo-faces"})
+    continued = about.model_copy(update={"training": training})
+    assert "seed 0, continued from `models/demo-faces` |" in card_of(continued)
+
+
+def test_images_are_counted_where_a_manifest_counts_people(tmp_path):
+    write_json(tmp_path / "orl" / "manifest.json", {"people": {"train": 1}})
+    assert data_of("orl", tmp_path).images is None
+    (tmp_path / "orl" / "index.csv").write_text("sample_id,split\na,train\nb,train\nc,test\n")
+    assert data_of("orl", tmp_path).images == 2
 
 
 def test_a_card_without_measures_says_so(street, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -90,8 +91,8 @@ def opened(
     backbone = BackboneSpec.model_validate(placed["spec"])
     snapshot = Path(placed["folder"])
     names = dict.fromkeys((spec.dataset, *spec.also))
-    data = tuple(_data(dataset, made.datasets) for dataset in names)
-    guide_data = _data(guide_spec.dataset, made.datasets)
+    data = tuple(data_of(dataset, made.datasets) for dataset in names)
+    guide_data = data_of(guide_spec.dataset, made.datasets)
     licences = {f"data: {own.licence}": None for own in (*data, guide_data)}
     model = Model(
         name=name or spec.id,
@@ -137,19 +138,27 @@ def _scaling_factor(snapshot: Path) -> float:
     return float(load_vae(snapshot).config.scaling_factor)
 
 
-def _data(name: str, datasets: Path) -> Data:
+def data_of(name: str, datasets: Path) -> Data:
     """What the dataset's manifest says of it, or else the catalogue."""
     known, path = entries().get(name), datasets / name / "manifest.json"
     about = read_json(path) if path.is_file() else {}
     if not (about or known):
         raise FacetoryError(f"{path}: missing, and {name} is not in the catalogue: its licence is unknown.")
-    counts = about.get("counts", {}).get("train")
+    counts = about.get("counts", {}).get("train") or _images(path.with_name("index.csv"))
     return Data(
         dataset=name,
         title=about.get("title") or (known.title if known else name),
         licence=about.get("licence") or (known.licence if known else ""),
         images=sum(counts.values()) if isinstance(counts, dict) else counts,
     )
+
+
+def _images(index: Path) -> int | None:
+    """How many images an index has for training, for a dataset whose manifest counts people instead."""
+    if not index.is_file():
+        return None
+    with index.open(encoding="utf-8", newline="") as handle:
+        return sum(row["split"] == "train" for row in csv.DictReader(handle))
 
 
 def _origin(guide: dict[str, Any]) -> str | None:

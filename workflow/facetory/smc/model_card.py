@@ -36,7 +36,7 @@ Unless told otherwise: {sampler}.
 | --- | --- | --- | --- |
 | autoencoder | `{autoencoder.name}` ({autoencoder.source}) | see there | {autoencoder.licence} |
 | diffusion model | `{training.architecture}`, {training.steps:,} steps at batch {training.batch_size}, \
-AdamW at {training.lr:g}, seed {training.seed} | {data} | of its data: {data_licences} |
+AdamW at {training.lr:g}, seed {training.seed}{continued} | {data} | of its data: {data_licences} |
 | guide | `{guide.spec.network}`{origin} | {guide_data} | of its data: {guide.data.licence} |
 
 ## How good it is
@@ -48,13 +48,14 @@ something else? And teaching. Edit pictures of yourself, of people who agreed to
 
 ## Limits
 - **It does not read feelings**, nor show how somebody looks when they feel something. It moves a picture
-  towards what the guide calls by a name, as the people who labelled the guide's pictures used it. A face is
+  towards what the guide calls by a name, as the labels of the pictures that it learnt from use it. A face is
   not a reliable sign of what anyone feels.
 - **What it makes is synthetic.** Files written by facetory say so in their metadata (IPTC Digital Source
   Type, `synthetic: true`); leave that in. Do not pass the pictures off as photographs, and do not use them
   to mislead about a person.
 - The guide's probability is what the sampler maximises, so it flatters the result. Trust the judge's numbers
-  above, and only for pictures like those that were measured.
+  above, and only for pictures like those that were measured. Both know nothing but the pictures that they
+  were trained on: of others, such as photographs after renders, their verdicts are guesses.
 - The whole face goes through the autoencoder: detail is lost even where the expression stays, and more with
   glasses, beards and open mouths. Look at the reconstruction beside the edit.
 - People, skin tones, ages and poses that were rare in the training data come out worse, and may come out as
@@ -67,7 +68,7 @@ NAMES = {
     "realism": "realism (MTCNN's probability of a face)",
     "identity": "identity kept (cosine, 1: the same)",
     "identity_reconstruction": "… by the autoencoder alone",
-    "distance": "distance to the source",
+    "distance": "distance to the source (0: the same)",
     "distance_reconstruction": "… of the autoencoder alone",
 }
 
@@ -91,6 +92,7 @@ def card(model: Model) -> str:
         sampler=in_words(model.sampler),
         autoencoder=model.autoencoder,
         training=model.training,
+        continued=f", continued from `{model.training.initial}`" if model.training.initial else "",
         guide=model.guide,
         origin=f", weights of {model.guide.origin}" if model.guide.origin else "",
         data="; ".join(map(_data, model.data)),
