@@ -179,6 +179,8 @@ def test_a_strip_holds_every_picture(editor):
     )
     last = sheet[12 : 12 + LEAST_PX, -12 - LEAST_PX : -12]
     assert np.array_equal(last, big)
+    own = results[0]
+    assert own.shares == (own.before, own.reconstructed, own.after)
 
 
 def test_a_folder_that_is_no_model_is_explained(tmp_path):

@@ -174,7 +174,7 @@ def _show(results: Sequence[Counterfactual], files: Sequence[str]) -> None:
     for heading in ("expression", "p before", "p reconstructed", "p after", "initial particles left"):
         table.add_column(heading, justify="left" if heading == "expression" else "right")
     for own in results:
-        shares = (f"{p[own.target]:.2f}" for p in (own.before, own.reconstructed, own.after))
+        shares = (f"{p[own.target]:.2f}" for p in own.shares)
         left = f"{own.trace.unique_roots[-1]} of {own.sampler.particles}" if len(own.trace.ess) else "–"
         table.add_row(own.target, *shares, left)
     Console().print(table)

@@ -61,6 +61,11 @@ class Counterfactual(NamedTuple):
         write_marked(path, self.whole() if whole else self.edited, self.mark)
 
     @property
+    def shares(self) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+        """The guide's probabilities by class of source, reconstruction and edit."""
+        return self.before, self.reconstructed, self.after
+
+    @property
     def mark(self) -> Mark:
         """What a file of this picture says of it."""
         return mark_of([self])

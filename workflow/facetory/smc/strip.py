@@ -15,7 +15,8 @@ GAP = 12
 TEXT_PX, SMALL_PX = 16, 12
 GREY = (90, 90, 90)
 FOOTER = (
-    "Synthetic, by facetory, model {model}. No photograph, and nothing of what anybody feels. p: the guide's."
+    "Synthetic, by facetory, model {model}. No photograph, and nothing of what anybody feels. p: the guide's "
+    "probability, below an edit that of its target in source, reconstruction and edit."
 )
 
 
@@ -27,7 +28,7 @@ def strip(results: Sequence[Counterfactual]) -> np.ndarray:
         (first.source, "source", f"{was} p = {first.before[was]:.2f}"),
         (first.reconstruction, "reconstruction", f"{was} p = {first.reconstructed[was]:.2f}"),
         *(
-            (own.edited, own.target, f"p = {own.after[own.target]:.2f}, before {own.before[own.target]:.2f}")
+            (own.edited, own.target, "p = " + ", ".join(f"{p[own.target]:.2f}" for p in own.shares))
             for own in results
         ),
     ]
