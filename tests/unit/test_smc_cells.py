@@ -52,6 +52,7 @@ def test_stand_ins_are_never_the_papers_and_rows_of_ours_are_new(root):
     found = cells("smc_table1", root)
     assert found["Guidance scale, 5", "Emotion score"].status == "not_comparable"
     assert "anny_basic stands in for CelebA-HQ" in found["Guidance scale, 5", "Emotion score"].reason
+    assert "guide cnn (paper: vit)" in found["Guidance scale, 5", "Emotion score"].reason
     assert found["Guidance scale, 5", "Flip rate"].status == "new"
 
 

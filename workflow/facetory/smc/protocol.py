@@ -7,8 +7,8 @@ from typing import Any
 from facetory.smc.spec import EditSpec
 
 PAPERS_MODEL = {"architecture": "smc"}
-PAPERS_EDITS = {"autoencoder": "sd-vae-ft-ema", "px": 256, "particles": 20, "faces": 10}
-"""Of the model and of the ablation, as in `budget_of` (SMC, Sections 2.2, 2.3 and 3.4)."""
+PAPERS_EDITS = {"autoencoder": "sd-vae-ft-ema", "px": 256, "guide": "vit", "particles": 20, "faces": 10}
+"""Of the model and of the ablation, as in `budget_of` (SMC, Sections 2.2 to 2.4 and 3.4)."""
 
 
 def budget_of(about: dict[str, Any]) -> dict[str, Any]:
