@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from facetory.report.cells import Cell, CellTable
 from facetory.report.labels import as_html, as_latex, as_mathtext, plain_latex
-from facetory.report.layout import lines
+from facetory.report.layout import lines, spans
 from facetory.report.notes import SYMBOLS
 from facetory.report.table_latex import WIDE, table_latex
 from facetory.report.tables import table_csv, write_table
@@ -138,6 +138,19 @@ def test_latex_rows_have_all_columns_and_cannot_be_read_as_options(written):
     assert {len(re.findall(r"(?<!\\)&", row)) for row in body} == {1 + 2 * 4}
     assert all(not row.startswith("[") for row in body)
     assert body[1].startswith(r"AMDiT & $\alpha$ = 0.01 & 90.12 & ")
+
+
+def test_columns_of_several_units_name_them():
+    found = {"Happy, flip rate": "%", "Happy, identity": "", "Cost, per image": "GMAC"}
+    made = table([cell("Base", column, "new", unit=unit) for column, unit in found.items()], stub=["Method"])
+    assert spans(made) == [("Happy", ["flip rate (%)", "identity"]), ("Cost", ["per image (GMAC)"])]
+    alone = table([cell("Base", column, "new", unit="%") for column in "ab"])
+    assert spans(alone) == [("", ["a", "b"])]
+    mixed = table(
+        [cell("Base", name, "new", unit=unit) for name, unit in (("PSNR", "dB"), ("GPU hours", "h"))]
+    )
+    assert spans(mixed) == [("", ["PSNR (dB)", "GPU hours"])]
+    assert r"flip rate (\%)" in table_latex(made)
 
 
 def test_latex_of_our_own_numbers_has_no_column_for_the_papers(tmp_path):

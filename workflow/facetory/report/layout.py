@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from facetory.report.cells import Cell, CellTable
 
+SPOKEN = ("s", "ms", "h", "1/s")
+"""Units that a column's name tells: seconds per image, GPU hours."""
+
 
 class Line(NamedTuple):
     """A printed row: its stub labels ('' repeats the label above) and its cells by column."""
@@ -38,13 +41,17 @@ def spans(table: CellTable) -> list[tuple[str, list[str]]]:
     """Headings over neighbouring columns, each with its columns' own labels.
 
     ``RAF-DB B, clean`` and ``RAF-DB B, σ_n = 10`` stand under RAF-DB B; without such a common part in every
-    column there are no headings above the labels ("" over all).
+    column there are no headings above the labels ("" over all).  Where columns differ in unit, a label ends
+    with its own: ``flip rate (%)``, unless its name tells it (`SPOKEN`).
     """
     parts = [column.partition(", ") for column in table.columns]
+    units = {cell.column: cell.unit for cell in table.cells if cell.unit}
+    mixed = len({units.get(column) for column in table.columns}) > 1
+    ends = {column: f" ({unit})" for column, unit in units.items() if mixed and unit not in SPOKEN}
     if not all(rest for _, _, rest in parts):
-        return [("", table.columns)]
+        return [("", [column + ends.get(column, "") for column in table.columns])]
     return [
-        (heading, [rest for _, _, rest in under])
+        (heading, [rest + ends.get(f"{first}, {rest}", "") for first, _, rest in under])
         for heading, under in groupby(parts, key=lambda part: part[0])
     ]
 
