@@ -9,9 +9,9 @@ import torch
 from drawn import face
 from facetory.diffusion.schedule import alphas_cumprod
 from facetory.diffusion.unconditional import new_unconditional, save_unconditional
-from facetory.pipeline.files import FacetoryError, read_json, read_metadata, sha256_of, write_json
+from facetory.pipeline.files import read_json, read_metadata, sha256_of, write_json
 from facetory.smc.realism import realism
-from facetory.smc.sample import draw, sample_smc
+from facetory.smc.sample import SamplesDiverged, draw, sample_smc
 from facetory.smc.spec import SampleSpec, SMCTrainSpec
 from safetensors.numpy import load_file
 from smc_edit_street import PX, backbone
@@ -64,7 +64,7 @@ def test_an_image_is_its_seeds_and_numbers_whatever_else_is_drawn():
 
 
 def test_a_model_that_blew_up_is_told():
-    with pytest.raises(FacetoryError, match="the sampled latents are not finite"):
+    with pytest.raises(SamplesDiverged, match="the sampled latents are not finite"):
         draw(spec(), Gaussian(float("nan"), 0.2), Plain())
 
 
@@ -95,6 +95,17 @@ def test_a_failed_training_is_not_sampled(street):
     sample_smc(spec(), **street)
     about = json.loads((street["folder"] / "manifest.json").read_text())
     assert about["status"] == "not_run" and about["reason"] == "its training failed: training diverged"
+    assert not (street["folder"] / "images.safetensors").exists()
+
+
+def test_samples_that_diverged_are_a_result(street):
+    unet = new_unconditional("demo-faces")
+    with torch.no_grad():
+        unet.conv_in.bias.fill_(float("inf"))
+    save_unconditional(unet, street["diffusion"])
+    sample_smc(spec(inference_steps=2), **street)
+    about = read_json(street["folder"] / "manifest.json")
+    assert about["status"] == "failed" and "not finite. Train the model longer" in about["reason"]
     assert not (street["folder"] / "images.safetensors").exists()
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class SamplesDiverged(FacetoryError):
+    """Latents that were drawn left the finite numbers."""
+
+
 def sample_smc(
     spec: SampleSpec,
     diffusion: Path | str,
@@ -29,7 +33,8 @@ def sample_smc(
 
     ``diffusion`` is the folder of the trained model, ``backbone`` the autoencoder's manifest.  The file holds
     ``images`` uint8 (n, 3, px, px) and ``realism`` (n,), MTCNN's probability of a face.  Of a model whose
-    training failed nothing is drawn: the manifest has status "not_run" and the reason.
+    training failed nothing is drawn: the manifest has status "not_run" and the reason; it has status "failed"
+    where what was drawn diverged.
     """
     import torch
 
@@ -50,7 +55,11 @@ def sample_smc(
             record |= {"status": "not_run", "reason": f"its training failed: {trained['reason']}"}
             return
         torch.set_num_threads(spec.threads)
-        images = draw(spec, load_unconditional(diffusion, device), placed_vae(backbone, device))
+        try:
+            images = draw(spec, load_unconditional(diffusion, device), placed_vae(backbone, device))
+        except SamplesDiverged as error:
+            record |= {"status": "failed", "reason": str(error)}
+            return
         write_tensors(
             result, {"images": images, "realism": realism(images)}, {"spec": spec.model_dump(mode="json")}
         )
@@ -61,7 +70,7 @@ def draw(spec: SampleSpec, unet: Any, vae: Any) -> np.ndarray:
     """Images, uint8 (n, 3, px, px): DDPM's ancestral sampling (Ho et al. 2020, Algorithm 2), then decoding.
 
     The noise of an image is a function of (seed, its number, timestep).  Latents that are not finite are a
-    `FacetoryError`.
+    `SamplesDiverged`.
     """
     import torch
 
@@ -90,7 +99,7 @@ def draw(spec: SampleSpec, unet: Any, vae: Any) -> np.ndarray:
         for t, following in zip(timesteps, after, strict=True):
             z = ddpm_step(z, predict(z, t), alpha_bar[t], following, fresh("step", t))
         if not bool(torch.isfinite(z).all()):
-            raise FacetoryError(f"{spec.id}: the sampled latents are not finite. Train the model longer.")
+            raise SamplesDiverged(f"{spec.id}: the sampled latents are not finite. Train the model longer.")
         images = in_fixed_batches(
             lambda rows: vae.decode(rows).sample, z / vae.config.scaling_factor, spec.batch_rows
         )
