@@ -9,6 +9,7 @@ from facetory.metrics.bootstrap import (
     clusters,
     mean_estimate,
     mean_recall_estimate,
+    share_estimate,
     wilson,
 )
 from facetory.pipeline.randomness import generator
@@ -140,3 +141,15 @@ def test_wilson_interval_against_published_values():
     assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
     assert wilson(0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
     assert wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+
+
+@pytest.mark.parametrize(("hits", "bound"), [(np.zeros(24, bool), "high"), (np.ones(24, bool), "low")])
+def test_a_share_of_none_or_all_has_an_interval_too(hits, bound):
+    estimate = share_estimate(hits, each_alone(24))
+    assert (estimate.low, estimate.high) == wilson(int(hits.sum()), 24)
+    assert abs(getattr(estimate, bound) - estimate.value) > 0.1
+
+
+def test_a_share_between_is_the_mean():
+    hits = np.arange(24) % 3 == 0
+    assert share_estimate(hits, each_alone(24)) == mean_estimate(hits, each_alone(24))

@@ -75,7 +75,7 @@ def test_a_difference_is_taken_face_by_face(root):
     )  # the first face is not eligible
     assert cell.n == 5 and cell.ci_low <= cell.value <= cell.ci_high
     assert found["Literal minus best of N", "Sad, flip rate"].value == 0
-    assert found["Literal minus best of N", "Cost, per image"].status == "not_applicable"
+    assert found["Literal minus best of N", "Cost, per image, shared rows once"].status == "not_applicable"
 
 
 def _is_best_of_n_for(edit, target):
@@ -83,7 +83,7 @@ def _is_best_of_n_for(edit, target):
 
 
 def test_costs_are_those_of_the_rows_that_were_computed(root):
-    cost = cells("smc_table2", root)["Corrected", "Cost, per image"]
+    cost = cells("smc_table2", root)["Corrected", "Cost, per image, shared rows once"]
     assert cost.value == pytest.approx(1000 * (60 + 2 * 30) / 6)
     assert cost.unit == "GMAC"
 

@@ -78,6 +78,17 @@ def mean_estimate(scores: np.ndarray, groups: Sequence[str], seed: int = 0, **op
     return bootstrap(summands, groups, lambda sums: sums[..., 0] / sums[..., 1], seed, **options)  # type: ignore[arg-type]
 
 
+def share_estimate(hits: np.ndarray, groups: Sequence[str], seed: int = 0) -> Estimate:
+    """The share of hits (n,) bool; where all samples agree, which no resample can doubt, Wilson's interval
+    over the clusters."""
+    found = mean_estimate(hits, groups, seed)
+    if found.value not in (0.0, 1.0):
+        return found
+    people = len(set(groups))
+    low, high = wilson(round(found.value * people), people)
+    return found._replace(low=low, high=high)
+
+
 def mean_recall_estimate(
     labels: np.ndarray,
     predictions: np.ndarray,

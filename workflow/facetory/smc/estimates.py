@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate
+from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate, share_estimate
 from facetory.metrics.frechet import frechet, half, split_frechet
 from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata, sha256_of
 
@@ -69,7 +69,10 @@ def _flip_rate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
     flipped, eligible = (
         np.concatenate([m.arrays[name] for m in measures]).astype(bool) for name in ("flipped", "eligible")
     )
-    return mean(flipped.astype(float), groups_of(measures), eligible)
+    if not eligible.any():
+        return Estimate(NAN, NAN, NAN, 0)
+    groups = [group for group, own in zip(groups_of(measures), eligible, strict=True) if own]
+    return share_estimate(flipped[eligible], groups)
 
 
 def _paired(values: Callable[[Stored, Stored], np.ndarray], eligible: bool = False) -> Estimator:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ import numpy as np
 from facetory.data.catalogue import entries
 from facetory.diffusion.reference import Reference, weights_of
 from facetory.faces.recorded import alignment_of
-from facetory.metrics.bootstrap import clusters, mean_estimate
+from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate, share_estimate
 from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata
 from facetory.pipeline.spec import BackboneSpec
 from facetory.pipeline.suggest import validated
@@ -183,7 +183,10 @@ def _measured(folder: Path, train: SMCTrainSpec, guide: ClassifierSpec) -> Measu
     known, dataset = entries().get(spec.edit.dataset), spec.edit.dataset
     people = len({*records["persons"]} - {""}) or None
     groups = np.array(clusters(records["persons"], records["sample_ids"]))
-    scores = {name: _score(_values(name, tensors), groups) for name in SCORES}
+    estimates = {"flip_rate": share_estimate}
+    scores = {
+        name: _score(_values(name, tensors), groups, estimates.get(name, mean_estimate)) for name in SCORES
+    }
     return Measured(
         target=spec.edit.target,
         dataset=dataset,
@@ -207,10 +210,12 @@ def _values(name: str, tensors: dict[str, np.ndarray]) -> np.ndarray:
     return tensors[name].astype(float)
 
 
-def _score(values: np.ndarray, groups: np.ndarray) -> Score | None:
+def _score(
+    values: np.ndarray, groups: np.ndarray, estimate: Callable[..., Estimate] = mean_estimate
+) -> Score | None:
     there = np.isfinite(values)
     if not there.any():
         return None
-    value, low, high, n = mean_estimate(values[there], groups[there].tolist())
+    value, low, high, n = estimate(values[there], groups[there].tolist())
     bounds = (None if math.isnan(bound) else bound for bound in (low, high))
     return Score(value=value, low=next(bounds), high=next(bounds), n=n)

@@ -68,7 +68,9 @@ def sampler(request: Request, expansion: Expansion) -> Sampler:
     if name not in (*READINGS, *METHODS):
         raise unknown("sampler", name, [*READINGS, *METHODS], "smc.yaml")
     asked = {**expansion.paper["baseline"][reading], **request}
-    chosen = READINGS.get(name, {"method": name}) | {key: asked[key] for key in FIELDS & asked.keys()}
+    chosen = READINGS.get(name, {"method": name, "initial_noise": "own"}) | {
+        key: asked[key] for key in FIELDS & asked.keys()
+    }
     for key in ("particles", "inference_steps"):
         chosen[key] = getattr(expansion.scale, key).get(chosen[key], chosen[key])
     return Sampler(**chosen)
@@ -77,7 +79,7 @@ def sampler(request: Request, expansion: Expansion) -> Sampler:
 def diffusion(seed: int, expansion: Expansion) -> SMCTrainSpec:
     """The latent diffusion model of one seed."""
     scale, settings = expansion.scale, expansion.settings
-    given = scale.diffusion.model_dump(exclude={"also"}) | {"also": _also(expansion)}
+    given = scale.diffusion.model_dump(exclude={"also"}) | {"also": also(expansion)}
     return SMCTrainSpec(
         **given | {"precision": scale.diffusion.precision if settings.device == "cuda" else "no"},
         **expansion.common,
@@ -211,11 +213,12 @@ def not_independent(guide: ClassifierSpec, judge: ClassifierSpec) -> str | None:
     return None
 
 
-def _also(expansion: Expansion) -> tuple[str, ...]:
+def also(expansion: Expansion) -> tuple[str, ...]:
+    """The datasets that the diffusion model learns from beside CelebA-HQ's."""
     settings = expansion.settings
     main = settings.dataset_of("celebahq")
-    also = dict.fromkeys(settings.dataset_of(slot) for slot in expansion.scale.diffusion.also)
-    return tuple(name for name in also if name != main)
+    others = dict.fromkeys(settings.dataset_of(slot) for slot in expansion.scale.diffusion.also)
+    return tuple(name for name in others if name != main)
 
 
 def check(expansion: Expansion) -> None:

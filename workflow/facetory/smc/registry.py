@@ -84,7 +84,7 @@ def _cell(request: Request, name: str, expansion: Expansion, result: Study) -> P
         split=settings.split_of(dataset),
         stand_in=settings.is_stand_in(slot, own) or settings.is_stand_in("celebahq"),
         trained_slot="celebahq",
-        trained_on=settings.dataset_of("celebahq"),
+        trained_on=" and ".join([settings.dataset_of("celebahq"), *planning.also(expansion)]),
         runs=tuple(run for run, _ in made if run),
         inputs=tuple(path for _, paths in made for path in paths),
         seeds=settings.scale.seeds,

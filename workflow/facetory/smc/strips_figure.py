@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RULE = (
-    "Below a picture: the independent judge's class and its probability, bold where it is the target. Below "
-    "a source: its label. The faces are the first of each edit, whatever became of them."
+    "Below a picture: the independent judge's class and its probability, bold where it is the target, green "
+    "where it was not so on the reconstruction. Below a source: its label. The faces are the first of each "
+    "edit, whatever became of them."
 )
 Rows = list[dict[str, Any]]
 
@@ -83,6 +84,7 @@ def _line(line: Sequence[Axes], face: Strip, targets: Sequence[str]) -> Rows:
     shots: dict[str, Shot | str] = {"source": shown, "reconstruction": face.reconstruction}
     shots |= {target: face.edits[target] for target in targets}
     about = {"row": face.row, "sample_id": face.sample_id}
+    before = face.reconstruction.verdict if isinstance(face.reconstruction, Shot) else ""
     rows = []
     for axes, (name, shot) in zip(line, shots.items(), strict=True):
         if isinstance(shot, str):
@@ -91,18 +93,18 @@ def _line(line: Sequence[Axes], face: Strip, targets: Sequence[str]) -> Rows:
             rows.append(about | _drawn(name, reason=shot))
             continue
         drawing.picture(axes, shot.picture.transpose(1, 2, 0))
-        _verdict(axes, shot)
+        _verdict(axes, shot, before)
         known = None if shot is shown else shot.probability
         rows.append(about | _drawn(name, shot.verdict, known, shot.target))
     line[0].set_ylabel(face.about, fontsize=7.5)
     return rows
 
 
-def _verdict(axes: Axes, shot: Shot) -> None:
+def _verdict(axes: Axes, shot: Shot, before: str) -> None:
     known = "" if np.isnan(shot.probability) else f" {shot.probability:.2f}"
     hit = shot.target is not None and shot.verdict == shot.target
     text = axes.set_xlabel(f"{shot.verdict.replace('_', ' ')}{known}", fontsize=7.5, labelpad=2)
-    text.set_color(PALETTE["green"] if hit else GREY)
+    text.set_color(PALETTE["green"] if hit and before != shot.target else GREY)
     text.set_fontweight("bold" if hit else "normal")
 
 

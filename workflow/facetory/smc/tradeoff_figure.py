@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from facetory.report import drawing
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("vermillion", "orange", "blue", "sky", "green", "purple", "black")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "d")
 IDENTITY, FLIPS = "identity", "flip rate"
 Rows = list[dict[str, Any]]
 
@@ -41,7 +42,7 @@ def tradeoff(measured: CellTable) -> tuple[Figure, Rows]:
         return figure, rows
     figure = drawing.sheet(max(3.1 * len(targets), 6.4), 3.9, footer(drawn))
     line = figure.subplots(1, len(targets), squeeze=False, sharex=True, sharey=True)[0]
-    styles = dict(zip(measured.rows, zip(COLOURS, MARKERS, strict=True), strict=False))
+    styles = dict(zip(measured.rows, zip(cycle(COLOURS), MARKERS, strict=False), strict=False))
     for axes, target in zip(line, targets, strict=True):
         for sampler, style in styles.items():
             x, y = pairs[sampler, target]
