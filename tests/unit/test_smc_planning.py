@@ -133,6 +133,7 @@ WRONG = {
         {"guidence_scale": 2},
         "table2: unknown key 'guidence_scale'.*'guidance_scale'",
     ),
+    "a target": ({"target": "hapy"}, "unknown target 'hapy'.*'happy'"),
     "a key": ({"decodr": "small"}, "unknown key 'decodr'.*'decoder'"),
     "a guide": ({"guide": "latent"}, "table2: guide:.*found 'latent'"),
     "a decoder": ({"decoder": "tiny"}, "decoder:.*found 'tiny'"),

@@ -16,7 +16,7 @@ from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read
 
 NAN = float("nan")
 FEWEST, MOST_JACKKNIFED = 4, 64
-"""Faces that a Fréchet distance needs, two a half; people up to whom it is worth while to leave each out."""
+"""People that a split Fréchet distance needs; up to how many it is worth while to leave each out."""
 Estimator = Callable[["Sequence[Stored]", "Sequence[Stored]"], Estimate]
 """The estimate of a metric from the measures and the edits of all seeds."""
 PICTURES = ("sources", "reconstructions", "edited", "snapshots", "images")
@@ -107,8 +107,8 @@ def judged(measured: Stored, edited: Stored, which: str = "edited") -> np.ndarra
 def _frechet(split: bool) -> Estimator:
     """The Fréchet distance of all sources and all edits, with a jackknife interval over people.
 
-    The jackknife leaves one person out at a time (Efron & Tibshirani 1993, chapter 11): the bootstrap's
-    repeated faces would shrink the covariances.
+    Halves hold different people.  The jackknife leaves one person out at a time (Efron & Tibshirani 1993,
+    chapter 11): the bootstrap's repeated faces would shrink the covariances.
     """
 
     def estimate(measures: Sequence[Stored], edits: Sequence[Stored]) -> Estimate:
@@ -116,14 +116,15 @@ def _frechet(split: bool) -> Estimator:
             np.concatenate([m.arrays[f"features_{name}"] for m in measures]) for name in ("source", "edited")
         )
         groups = np.array(groups_of(measures))
-        people, first = np.unique(groups), half(len(groups))
+        people, member = np.unique(groups, return_inverse=True)
+        first = half(len(people))[member]
 
         def distance(kept: np.ndarray) -> float:
             if split:
                 return split_frechet(sources[kept], edited[kept], first=first[kept])
             return frechet(sources[kept], edited[kept])
 
-        if len(groups) < FEWEST:
+        if len(people) < (FEWEST if split else 2):
             return Estimate(NAN, NAN, NAN, len(groups))
         value = distance(groups == groups)
         if not 2 * FEWEST <= len(people) <= MOST_JACKKNIFED:

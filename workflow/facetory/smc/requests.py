@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from facetory.data.labels import ALIASES, BASIC, COMPOUND
 from facetory.pipeline.suggest import unknown, validated
 from facetory.smc.sampler_spec import Sampler
 
@@ -32,6 +33,8 @@ Metric = Literal[
 ]
 """Those of `estimates.EDIT_METRICS`, then those of `model_cells`."""
 FIELDS = Sampler.model_fields.keys()
+RANDOM = "random"
+TARGETS = (*BASIC, *COMPOUND, *ALIASES, RANDOM)
 
 
 class Asked(BaseModel):
@@ -70,6 +73,8 @@ def checked(request: Request, slots: Collection[str], where: str) -> Request:
     validated(Sampler, {key: request[key] for key in FIELDS & request.keys()}, where)
     if request["slot"] not in slots:
         raise unknown("slot", request["slot"], slots, where)
+    if request.get("target", RANDOM) not in TARGETS:
+        raise unknown("target", request["target"], TARGETS, where)
     if "minus" in request:
         other = {key: value for key, value in request.items() if key != "minus"}
         checked(other | request["minus"], slots, f"{where}: minus")
