@@ -20,7 +20,7 @@ from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 from facetory.pipeline.registry import Plan, PlannedCell
 from facetory.recognition.spec import ClassifierEvalSpec
 from facetory.report.cells import Cell, CellTable, differences
-from facetory.report.measured import Measured, cell_of
+from facetory.report.measured import Measured, cell_of, table_of
 
 TWO_COLUMNS = ["Method", "Hyperparam."]
 STUBS = {
@@ -51,15 +51,7 @@ class Confusion(NamedTuple):
 
 def table(plan: Plan, root: Path | str) -> CellTable:
     """A plan's cells, measured, with the heading they stand under."""
-    return CellTable(
-        table=plan.name,
-        title=plan.title,
-        source=plan.source,
-        scale=plan.scale,
-        reading=plan.reading,
-        stub=STUBS.get(plan.name, TWO_COLUMNS),
-        cells=measure(plan, root),
-    )
+    return table_of(plan, STUBS.get(plan.name, TWO_COLUMNS), measure(plan, root))
 
 
 def measure(plan: Plan, root: Path | str) -> list[Cell]:

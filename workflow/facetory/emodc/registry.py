@@ -8,8 +8,16 @@ from facetory.emodc import planning
 from facetory.emodc.planning import Expansion, Request
 from facetory.emodc.spec import EmoDCScale
 from facetory.pipeline.config import Settings
-from facetory.pipeline.files import FacetoryError
-from facetory.pipeline.registry import Placed, Plan, PlannedCell, Study, panel_requests, paper_file, requests
+from facetory.pipeline.registry import (
+    Placed,
+    PlannedCell,
+    Study,
+    check_slots,
+    panel_requests,
+    paper_file,
+    plan_of,
+    requests,
+)
 from facetory.pipeline.suggest import unknown, validated
 from facetory.recognition.scale import RecognitionScale
 
@@ -31,9 +39,7 @@ def study(settings: Settings, placed: Placed, backbone_missing: Placed) -> Study
         placed,
         backbone_missing,
     )
-    for slot in expansion.paper["slots"]:
-        if slot not in settings.scale.slots:
-            raise FacetoryError(f"{where}: slots: EmoDC's slot '{slot}' has no dataset.")
+    check_slots(settings, expansion.paper["slots"], "EmoDC")
     layouts = _layouts(expansion.paper)
     for layout in layouts.values():
         for request in layout["requests"]:
@@ -41,15 +47,8 @@ def study(settings: Settings, placed: Placed, backbone_missing: Placed) -> Study
                 planning.note(request, expansion)
     result = Study(settings)
     for name, layout in layouts.items():
-        result.plans[f"emodc_{name}"] = Plan(
-            name=f"emodc_{name}",
-            paper="emodc",
-            title=layout["title"],
-            source=layout["source"],
-            scale=settings.config.scale,
-            reading=settings.config.reading,
-            cells=tuple(_cells(layout["requests"], name, expansion, result)),
-        )
+        cells = _cells(layout["requests"], name, expansion, result)
+        result.plans[f"emodc_{name}"] = plan_of("emodc", name, layout, settings, cells)
     return result
 
 

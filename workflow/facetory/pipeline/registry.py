@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -112,6 +112,29 @@ Placed = Callable[[str], str | None]
 def paper_file(paper: str) -> dict[str, Any]:
     """workflow/papers/<paper>.yaml."""
     return load_yaml(WORKFLOW / "papers" / f"{paper}.yaml")
+
+
+def check_slots(settings: Settings, slots: Iterable[str], paper: str) -> None:
+    """Raise a `FacetoryError` where the scale gives a slot of a paper no dataset."""
+    for slot in slots:
+        if slot not in settings.scale.slots:
+            where = f"{settings.config.scale}.yaml"
+            raise FacetoryError(f"{where}: slots: {paper}'s slot '{slot}' has no dataset.")
+
+
+def plan_of(
+    paper: str, name: str, layout: dict[str, Any], settings: Settings, cells: Iterable[PlannedCell]
+) -> Plan:
+    """The plan of a paper's table or figure, called ``<paper>_<name>``, with its title and source."""
+    return Plan(
+        name=f"{paper}_{name}",
+        paper=paper,
+        title=layout["title"],
+        source=layout["source"],
+        scale=settings.config.scale,
+        reading=settings.config.reading,
+        cells=tuple(cells),
+    )
 
 
 def requests(table: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:

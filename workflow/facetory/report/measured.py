@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from facetory.metrics.bootstrap import Estimate
 from facetory.pipeline.config import Config
 from facetory.pipeline.registry import Plan, PlannedCell
-from facetory.report.cells import ROUNDING, Cell, judge
+from facetory.report.cells import ROUNDING, Cell, CellTable, judge
 
 NO_VALUE = "nothing of the kind happened in this run, or no sample is labelled so"
 TOLD = {"id", "row", "column", "published", "slot", "slot_title", "dataset", "split", "stand_in", "metric"}
@@ -55,6 +55,19 @@ def cell_of(planned: PlannedCell, plan: Plan, found: Measured | str, tolerance: 
         reading=plan.reading,
         budget=measured.budget if measured else planned.budget,
         **planned.model_dump(include=TOLD),
+    )
+
+
+def table_of(plan: Plan, stub: list[str], cells: list[Cell]) -> CellTable:
+    """A plan's cells, measured, under its heading; ``stub`` heads the row labels."""
+    return CellTable(
+        table=plan.name,
+        title=plan.title,
+        source=plan.source,
+        scale=plan.scale,
+        reading=plan.reading,
+        stub=stub,
+        cells=cells,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import Plan, PlannedCell
 from facetory.report.cells import ROUNDING, CellTable, differences
-from facetory.report.measured import Measured, cell_of
+from facetory.report.measured import Measured, cell_of, table_of
 from facetory.smc import model_cells as models
 from facetory.smc.estimates import EDIT_METRICS, stored
 from facetory.smc.protocol import PAPERS_EDITS, budget_of
@@ -26,18 +26,11 @@ TOLERANCES = {"parameters": 1.0}
 
 def table(plan: Plan, root: Path | str) -> CellTable:
     """A plan's cells, measured from the records in ``root``, a scale's results folder."""
-    return CellTable(
-        table=plan.name,
-        title=plan.title,
-        source=plan.source,
-        scale=plan.scale,
-        reading=plan.reading,
-        stub=STUBS.get(plan.name, ["Setting"]),
-        cells=[
-            cell_of(cell, plan, _found(cell, Path(root)), TOLERANCES.get(cell.metric, ROUNDING))
-            for cell in plan.cells
-        ],
-    )
+    cells = [
+        cell_of(cell, plan, _found(cell, Path(root)), TOLERANCES.get(cell.metric, ROUNDING))
+        for cell in plan.cells
+    ]
+    return table_of(plan, STUBS.get(plan.name, ["Setting"]), cells)
 
 
 def _found(cell: PlannedCell, root: Path) -> Measured | str:

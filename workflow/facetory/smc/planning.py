@@ -7,8 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from facetory.pipeline.config import Settings
-from facetory.pipeline.files import FacetoryError
-from facetory.pipeline.registry import Placed
+from facetory.pipeline.registry import Placed, check_slots
 from facetory.pipeline.suggest import unknown
 from facetory.recognition import planning as recognition
 from facetory.recognition.judges_catalogue import missing_features, missing_identity
@@ -223,9 +222,6 @@ def also(expansion: Expansion) -> tuple[str, ...]:
 
 def check(expansion: Expansion) -> None:
     """Raise a `FacetoryError` where a slot of the paper has no dataset, or a baseline no meaning."""
-    where = f"{expansion.settings.config.scale}.yaml"
     for reading, baseline in expansion.paper["baseline"].items():
         checked_baseline(baseline, f"smc.yaml: baseline: {reading}")
-    for slot in expansion.paper["slots"]:
-        if slot not in expansion.settings.scale.slots:
-            raise FacetoryError(f"{where}: slots: SMC's slot '{slot}' has no dataset.")
+    check_slots(expansion.settings, expansion.paper["slots"], "SMC")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from facetory.pipeline.config import Settings
-from facetory.pipeline.registry import Placed, Plan, PlannedCell, Study, paper_file, requests
+from facetory.pipeline.registry import Placed, PlannedCell, Study, paper_file, plan_of, requests
 from facetory.pipeline.suggest import validated
 from facetory.recognition.scale import RecognitionScale
 from facetory.smc import planning
@@ -41,15 +41,8 @@ def study(settings: Settings, placed: Placed, backbone_missing: Placed) -> Study
     for name, layout in {**paper["tables"], **paper["figures"], **ablations}.items():
         where = f"smc.yaml: {name}"
         asked = [checked(request, paper["slots"], where) for request in requests(layout, where)]
-        result.plans[f"smc_{name}"] = Plan(
-            name=f"smc_{name}",
-            paper="smc",
-            title=layout["title"],
-            source=layout["source"],
-            scale=settings.config.scale,
-            reading=settings.config.reading,
-            cells=tuple(_cell(request, f"smc_{name}", expansion, result) for request in asked),
-        )
+        cells = [_cell(request, f"smc_{name}", expansion, result) for request in asked]
+        result.plans[f"smc_{name}"] = plan_of("smc", name, layout, settings, cells)
     return result
 
 
