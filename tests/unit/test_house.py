@@ -15,7 +15,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 GROUND = {"pipeline"}
 FIRST = GROUND | {"data", "faces", "metrics"}
 SECOND = FIRST | {"training", "diffusion", "recognition", "report"}
-WINGS = {"emodc", "smc"}
+WINGS = {"emodc", "smc", "affectdiff"}
 BELOW = {
     "pipeline": set(),
     "data": GROUND,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from facetory.pipeline.spec import CorruptionOrder, Precision, Spec, TrainSpec
+from facetory.pipeline.spec import CorruptionOrder, FaceTrainSpec, Precision, Spec
 
 Loss = Literal["base", "codit", "fmdit", "amdit"]
 NonNegativePrompt = Literal["positive", "non_class", "null"]
@@ -15,7 +15,7 @@ HYPER_PARAMETERS = {"codit": "lambda_1", "fmdit": "margin", "amdit": "alpha"}
 T = 1000
 
 
-class EmoDCTrainSpec(TrainSpec):
+class EmoDCTrainSpec(FaceTrainSpec):
     """One fine-tuning of the backbone under one loss (EmoDC, Sections III-B and IV-B)."""
 
     loss: Loss

@@ -53,10 +53,6 @@ class TrainSpec(Spec):
     """What every training run has, whatever the paper; defaults are EmoDC's (Section IV-B)."""
 
     dataset: str
-    backbone: str
-    px: int
-    loss: str
-    steps: int
     batch_size: int = 64
     lr: float = 1e-4
     decay: Literal["constant", "cosine"] = "constant"
@@ -69,6 +65,15 @@ class TrainSpec(Spec):
     threads: int = 1
     seed: int = 0
     reading: Reading = "paper"
+
+
+class FaceTrainSpec(TrainSpec):
+    """A training run on faces at ``px``, or on what ``backbone``'s autoencoder makes of them."""
+
+    backbone: str
+    px: int
+    loss: str
+    steps: int
 
 
 class BackboneSpec(Spec):

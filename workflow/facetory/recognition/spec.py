@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from facetory.pipeline.spec import CorruptionOrder, Spec, TrainSpec
+from facetory.pipeline.spec import CorruptionOrder, FaceTrainSpec, Spec
 
 Network = Literal["apvit", "poster", "posterpp", "resnet18", "cnn", "vit", "latent_cnn"]
 
 
-class ClassifierSpec(TrainSpec):
+class ClassifierSpec(FaceTrainSpec):
     """One discriminative classifier, trained by cross-entropy, or read from its authors' checkpoint.
 
     It sees aligned faces at ``px``, or with ``view`` "latents" what ``backbone``'s autoencoder makes of faces

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from facetory.pipeline.spec import Spec, TrainSpec
+from facetory.pipeline.spec import FaceTrainSpec, Spec
 from facetory.recognition.spec import ClassifierSpec
 from facetory.smc.sampler_spec import Sampler
 
@@ -12,7 +12,7 @@ Features = Literal["inception", "efficientnet_lite0"]
 Identity = Literal["facenet", "dlib"]
 
 
-class SMCTrainSpec(TrainSpec):
+class SMCTrainSpec(FaceTrainSpec):
     """The unconditional latent diffusion model (SMC, Sections 2.3 and 3.1).
 
     ``backbone`` names the autoencoder and ``architecture`` a file of diffusion/architectures.  The faces of
@@ -34,7 +34,7 @@ class SMCTrainSpec(TrainSpec):
         return [self.dataset, *self.also, self.backbone, f"seed{self.seed}"]
 
 
-class SmallDecoderSpec(TrainSpec):
+class SmallDecoderSpec(FaceTrainSpec):
     """A small decoder that learns to decode as the autoencoder ``backbone`` does."""
 
     loss: Literal["distillation"] = "distillation"

@@ -11,7 +11,7 @@ import numpy as np
 
 from facetory.pipeline import randomness
 from facetory.pipeline.files import FacetoryError
-from facetory.pipeline.spec import TrainSpec
+from facetory.pipeline.spec import FaceTrainSpec, TrainSpec
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Schedule:
     @classmethod
     def of(cls, spec: TrainSpec, **own: Any) -> Schedule:
         """The schedule of a training spec: the fields that both have, and ``own`` ones beside them."""
-        shared = [field.name for field in fields(cls) if field.name in TrainSpec.model_fields]
+        shared = {field.name for field in fields(cls)} & FaceTrainSpec.model_fields.keys()
+        shared &= type(spec).model_fields.keys()
         return cls(**{name: getattr(spec, name) for name in shared} | own)
 
     def __post_init__(self) -> None:

@@ -1,0 +1,1 @@
+"""Affect-Diff: multimodal emotion by a causal graph, a β-VAE and a diffusion prior."""
