@@ -269,3 +269,105 @@ def test_it_trains_on_the_gpu(tmp_path, precision):
     before = task.validate(0)["error"]
     train(task, schedule, tmp_path / "run", tmp_path / "checkpoints", key="k")
     assert task.validate(0)["error"] < 0.5 * before
+
+
+class Rising(Regression):
+    """A regression whose validation rises to its third number and falls from there."""
+
+    scores = (0.1, 0.5, 0.9, 0.4, 0.3, 0.2, 0.1, 0.0)
+
+    def __init__(self):
+        super().__init__()
+        self.at = {}
+
+    def validate(self, step):
+        self.at[step] = self.network[0].weight.detach().clone()
+        return {"score": self.scores[step // 5 - 1]}
+
+
+def selecting(**own):
+    options = {"steps": 40, "batch_size": 8, "lr": 1e-2, "validate_every": 5, "select": "score", "threads": 1}
+    return Schedule(**options | own)
+
+
+def test_the_weights_of_the_best_validation_are_kept(tmp_path):
+    task = Rising()
+    outcome = train(task, selecting(), tmp_path, tmp_path / "c", key="k", device="cpu")
+    assert (outcome["best_step"], outcome["best"], outcome["steps"]) == (15, 0.9, 40)
+    assert torch.equal(task.network[0].weight, task.at[15])
+    assert not torch.equal(task.at[15], task.at[40])
+
+
+def test_patience_ends_training(tmp_path):
+    task = Rising()
+    outcome = train(task, selecting(patience=2), tmp_path, tmp_path / "c", key="k", device="cpu")
+    assert (outcome["best_step"], outcome["steps"]) == (15, 25)
+
+
+def test_a_selection_survives_a_kill(tmp_path):
+    train(Rising(), selecting(), tmp_path / "a", tmp_path / "whole", key="k", device="cpu")
+    for left in checkpoints.found(tmp_path / "whole"):
+        left.unlink()
+    killed = Rising()
+    killed.spoil_at = 27
+    schedule = selecting(patience=4, checkpoint_every=10)
+    with pytest.raises(TrainingDiverged):
+        train(killed, schedule, tmp_path / "b", tmp_path / "c", key="k", device="cpu")
+    resumed, undisturbed = Rising(), Rising()
+    outcome = train(resumed, schedule, tmp_path / "b", tmp_path / "c", key="k", device="cpu")
+    train(undisturbed, schedule, tmp_path / "d", tmp_path / "e", key="k", device="cpu")
+    assert (outcome["resumed_from"], outcome["best_step"], outcome["steps"]) == (20, 15, 35)
+    assert torch.equal(resumed.network[0].weight, undisturbed.network[0].weight)
+
+
+def test_an_unknown_number_cannot_be_selected(tmp_path):
+    with pytest.raises(FacetoryError, match="no 'accuracy', only score"):
+        train(Rising(), selecting(select="accuracy"), tmp_path, tmp_path / "c", key="k", device="cpu")
+
+
+def test_only_the_named_weights_have_a_running_mean(tmp_path):
+    plain, averaged = Regression(), Regression()
+    train(
+        plain, selecting(select="", validate_every=0), tmp_path / "a", tmp_path / "c", key="k", device="cpu"
+    )
+    schedule = selecting(select="", validate_every=0, ema=0.9, ema_of="network.3.")
+    train(averaged, schedule, tmp_path / "b", tmp_path / "d", key="k", device="cpu")
+    assert torch.equal(plain.network[0].weight, averaged.network[0].weight)
+    assert not torch.equal(plain.network[3].weight, averaged.network[3].weight)
+
+
+class Apart(Regression):
+    """The last layer's gradients are a thousand times too large, and clipped by themselves or with the rest."""
+
+    def __init__(self, apart):
+        super().__init__()
+        self.apart = apart
+
+    def parameter_groups(self):
+        first, last = self.network[0], self.network[3]
+        last.weight.register_hook(lambda gradient: 1000 * gradient)
+        names = ("first", "last") if self.apart else ("", "")
+        return [
+            {"params": list(layer.parameters()), "clip_group": name}
+            for layer, name in zip((first, last), names, strict=True)
+        ]
+
+
+def test_clip_groups_are_clipped_by_themselves(tmp_path):
+    norms = {}
+    for apart in (True, False):
+        task = Apart(apart)
+        seen = []
+        real = torch.optim.AdamW.step
+
+        def step(self, *args, seen=seen, task=task, real=real, **kwargs):
+            seen.append([layer.weight.grad.norm().item() for layer in (task.network[0], task.network[3])])
+            return real(self, *args, **kwargs)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.optim.AdamW, "step", step)
+            schedule = Schedule(steps=1, batch_size=8, clip=0.01, threads=1)
+            train(task, schedule, tmp_path / f"{apart}", tmp_path / f"c{apart}", key="k", device="cpu")
+        norms[apart] = seen[0]
+    assert max(norms[True]) <= 0.01 + 1e-6
+    assert norms[False][0] < 1e-3 * norms[True][0]

@@ -42,7 +42,10 @@ class Task(Protocol):
         ...
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Groups for AdamW: {"params": […]}, with "lr" or "weight_decay" where the schedule's do not fit."""
+        """Groups for AdamW: {"params": […]}, with "lr" or "weight_decay" where the schedule's do not fit.
+
+        Gradients are clipped by their norm over all weights, or over the groups of each "clip_group".
+        """
         ...
 
     def loss(self, positions: np.ndarray, step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
@@ -72,7 +75,8 @@ def train(
 
     ``folder`` receives progress.jsonl (and tensorboard/), ``checkpoints`` the checkpoints, which are bound to
     ``key``, the hash of the spec.  Returns {"steps", "samples", "seconds", "resumed_from",
-    "device_name", "last"}: ``last`` is the last line of progress.  A non-finite or run-away loss leaves a
+    "device_name", "last"}: ``last`` is the last line of progress; with a schedule that selects, "best_step"
+    and "best" too: the step whose weights were kept, and its number.  A non-finite or run-away loss leaves a
     last line and raises `TrainingDiverged`.
     """
     import torch
@@ -86,7 +90,7 @@ def train(
     modules = task.modules()
     weights, buffers = named_weights(modules), named_buffers(modules)
     optimizer, inner = _optimizer(task, schedule, accelerator)
-    state = State(weights, buffers, inner, Watch(schedule), bool(schedule.ema), accelerator.scaler)
+    state = State(weights, buffers, inner, Watch(schedule), schedule, accelerator.scaler)
     start = step = state.restore(checkpoints, key, name)
     progress.truncate(log, start)
     for weight in weights.values():
@@ -99,7 +103,7 @@ def train(
         progress.board(folder / "tensorboard" if tensorboard else None, start) as write,
         _divergence_logged(log),
     ):
-        ended = step >= schedule.steps or time_is_up(schedule, state.seconds)
+        ended = step >= schedule.steps or time_is_up(schedule, state.seconds) or state.out_of_patience()
         while not ended:
             factor = learning_rate_factor(schedule, step, state.seconds)
             for group in optimizer.param_groups:
@@ -113,7 +117,7 @@ def train(
                     state.watch.note(step, {"loss": loss.detach(), **numbers})
                     accelerator.backward(loss if loss.requires_grad else _with_gradient_zero(loss, weights))
                     if accelerator.sync_gradients and schedule.clip:
-                        accelerator.clip_grad_norm_(list(weights.values()), schedule.clip)
+                        _clip(optimizer, schedule.clip, accelerator)
                     optimizer.step()
                     optimizer.zero_grad(set_to_none=False)
             state.update_ema(schedule.ema, step)
@@ -129,12 +133,14 @@ def train(
             ended = step == schedule.steps or time_is_up(schedule, state.seconds)
             if schedule.validate_every and (step % schedule.validate_every == 0 or ended):
                 scores = _validate(task, modules, step)
+                state.select(scores, step)
+                ended = ended or state.out_of_patience()
                 progress.append(log, {"step": step, "validation": scores})
                 write(step, {f"validation/{what}": value for what, value in scores.items()})
             if step % schedule.checkpoint_every == 0 or ended:
                 state.tick()
                 state.save(checkpoints, key, step)
-    state.take_ema()
+    state.take_kept()
     for weight in weights.values():
         weight.grad = None
     return {
@@ -144,6 +150,7 @@ def train(
         "resumed_from": start,
         "device_name": device_name(accelerator.device.type),
         "last": state.last,
+        **({"best_step": state.best_step, "best": state.best_score} if schedule.select else {}),
     }
 
 
@@ -210,6 +217,18 @@ def _optimizer(task: Task, schedule: Schedule, accelerator: Any) -> tuple[Any, t
     for group in optimizer.param_groups:
         group["base_lr"] = group["lr"]
     return accelerator.prepare(optimizer), optimizer
+
+
+def _clip(optimizer: Any, limit: float, accelerator: Any) -> None:
+    """Scale gradients down to a norm of ``limit``, each clip group by itself."""
+    import torch
+
+    accelerator.unscale_gradients()
+    groups: dict[str, list[nn.Parameter]] = {}
+    for group in optimizer.param_groups:
+        groups.setdefault(group.get("clip_group", ""), []).extend(group["params"])
+    for weights in groups.values():
+        torch.nn.utils.clip_grad_norm_(weights, limit)
 
 
 def _with_gradient_zero(loss: Tensor, weights: dict[str, nn.Parameter]) -> Tensor:

@@ -20,7 +20,10 @@ class Schedule:
 
     ``batch_size`` samples make one optimiser step, in ``accumulation`` equal parts.  The learning rate rises
     linearly over ``warmup`` steps, then stays ("constant") or falls to zero ("cosine").  ``ema`` is the decay
-    of the weights' running mean (0: none), which replaces the weights at the end.  Training diverges when the
+    of the weights' running mean (0: none), which replaces the weights at the end; only weights whose names
+    start with ``ema_of`` have one.  ``select`` names a number of the validation: the weights at its maximum
+    are those that are kept, and after ``patience`` validations without a new maximum (0: never) training
+    ends.  Training diverges when the
     running mean of |``watched``| ("loss" or a reported number) exceeds ``divergence_factor`` times its mean
     over the first 10 steps.  ``minutes`` ends training (and the cosine) early; it makes results depend on the
     machine, so it is for pretraining alone.  ``threads`` is torch's (0: as it is).
@@ -37,6 +40,9 @@ class Schedule:
     warmup: int = 0
     decay: Literal["constant", "cosine"] = "constant"
     ema: float = 0.0
+    ema_of: str = ""
+    select: str = ""
+    patience: int = 0
     checkpoint_every: int = 500
     log_every: int = 10
     validate_every: int = 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facetory.pipeline.files import FacetoryError
 from facetory.training import checkpoints
+from facetory.training.schedule import Schedule
 from facetory.training.watch import Watch
 
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class State:
-    """Weights, buffers, optimiser, running mean of the weights, watch, scaler, last line, seconds."""
+    """Weights and buffers, their running means and the selected ones, optimiser, watch, scaler, seconds."""
 
     def __init__(
         self,
@@ -24,12 +27,16 @@ class State:
         buffers: dict[str, Tensor],
         optimizer: AdamW,
         watch: Watch,
-        with_ema: bool,
+        schedule: Schedule,
         scaler: Any,
     ) -> None:
         self.weights, self.buffers = weights, buffers
         self.optimizer, self.watch, self.scaler = optimizer, watch, scaler
-        self.ema = {name: weight.detach().clone() for name, weight in weights.items()} if with_ema else {}
+        self.schedule = schedule
+        averaged = [name for name in weights if schedule.ema and name.startswith(schedule.ema_of)]
+        self.ema = {name: weights[name].detach().clone() for name in averaged}
+        self.kept: dict[str, Tensor] = {}
+        self.best_step, self.best_score, self.waited = 0, -math.inf, 0
         self.last: dict[str, Any] = {}
         self.seconds = 0.0
         self._ticked = time.monotonic()
@@ -45,20 +52,43 @@ class State:
 
         if self.ema:
             decay = min(decay, (1 + step) / (10 + step))
-            now = [weight.detach() for weight in self.weights.values()]
+            now = [self.weights[name].detach() for name in self.ema]
             torch._foreach_lerp_(list(self.ema.values()), now, 1 - decay)
 
-    def take_ema(self) -> None:
-        """Put the running means, if there are any, in the weights' place."""
-        for name, mean in self.ema.items():
-            self.weights[name].data.copy_(mean)
+    def select(self, scores: dict[str, float], step: int) -> None:
+        """Keep the weights, or their running means, if this validation is the best so far."""
+        wanted = self.schedule.select
+        if not wanted:
+            return
+        if wanted not in scores:
+            raise FacetoryError(f"training: validation reports no '{wanted}', only {', '.join(scores)}.")
+        self.waited += 1
+        if scores[wanted] > self.best_score:
+            self.best_step, self.best_score, self.waited = step, scores[wanted], 0
+            self.kept = {name: tensor.detach().clone() for name, tensor in self._final().items()}
+
+    def out_of_patience(self) -> bool:
+        """Whether too many validations have passed without a new maximum."""
+        return bool(self.schedule.patience) and self.waited >= self.schedule.patience
+
+    def take_kept(self) -> None:
+        """Put the selected weights, or the running means if there are any, in the weights' place."""
+        for name, tensor in (self.kept or self.ema).items():
+            target = self.weights[name].data if name in self.weights else self.buffers[name]
+            target.copy_(tensor)
+
+    def _final(self) -> dict[str, Tensor]:
+        """What training would end with now: weights, running means in their place, and buffers."""
+        weights: dict[str, Tensor] = {**self.weights, **self.ema, **self.buffers}
+        return weights
 
     def save(self, folder: Path, key: str, step: int) -> None:
-        """Write a checkpoint: weights/…, buffers/…, ema/… and the optimiser's exp_avg/… by name; JSON."""
+        """Write a checkpoint: weights/…, buffers/…, ema/…, kept/…, the optimiser's exp_avg/…; JSON."""
         self.watch.look()
         tensors: dict[str, Tensor] = {f"weights/{name}": weight for name, weight in self.weights.items()}
         tensors |= {f"buffers/{name}": buffer for name, buffer in self.buffers.items()}
         tensors |= {f"ema/{name}": mean for name, mean in self.ema.items()}
+        tensors |= {f"kept/{name}": tensor for name, tensor in self.kept.items()}
         for name, weight in self.weights.items():
             tensors |= {f"{slot}/{name}": value for slot, value in self.optimizer.state[weight].items()}
         tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
@@ -66,6 +96,7 @@ class State:
             "seconds": round(self.seconds, 3),
             "watch": self.watch.state(),
             "last": self.last,
+            "selection": [self.best_step, self.best_score, self.waited] if self.kept else None,
             "scaler": self.scaler.state_dict() if self.scaler is not None else None,
         }
         checkpoints.save(folder, key, step, tensors, position)
@@ -85,6 +116,8 @@ class State:
             self._put(slot, weight_or_buffer, tensor)
         self.watch.restore(position["watch"])
         self.seconds, self.last = position["seconds"], position["last"]
+        if position.get("selection"):
+            self.best_step, self.best_score, self.waited = position["selection"]
         if self.scaler is not None:
             self.scaler.load_state_dict(position["scaler"])
         say(f"going on from step {step}")
@@ -99,6 +132,9 @@ class State:
             self.buffers[name].copy_(tensor)
         elif slot == "ema":
             self.ema[name].copy_(tensor)
+        elif slot == "kept":
+            like = self.weights[name] if name in self.weights else self.buffers[name]
+            self.kept[name] = tensor.to(like.device)
         else:
             weight = self.weights[name]
             like_weight = torch.empty_like(weight).copy_(tensor) if tensor.ndim else tensor.to(weight.device)
