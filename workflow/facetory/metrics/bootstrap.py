@@ -7,7 +7,7 @@ times (the person's own sums): one matrix product replaces the loop over resampl
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -54,15 +54,47 @@ def bootstrap(
     value = float(statistic(sums.sum(axis=0)))
     if len(names) == 1:
         return Estimate(value, math.nan, math.nan, len(summands))
+    resampled = [counts @ sums for counts in _draws(seed, replicates, len(names), len(names))]
+    return Estimate(value, *_interval(statistic(np.concatenate(resampled)), level), len(summands))
+
+
+def weighted_bootstrap(
+    statistic: Callable[[np.ndarray], np.ndarray],
+    groups: Sequence[str],
+    seed: int = 0,
+    replicates: int = REPLICATES,
+    level: float = LEVEL,
+) -> Estimate:
+    """`bootstrap` of a statistic that is no function of sums, such as the area under a curve.
+
+    statistic: weights (R, n) to values (R,), where a sample's weight is how often its cluster was drawn; the
+    resamples are those of `bootstrap`.  Where no replicate has a value, the interval is NaN.
+    """
+    names, member = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    value = float(statistic(np.ones((1, len(member))))[0])
+    if len(names) == 1:
+        return Estimate(value, math.nan, math.nan, len(member))
+    draws = _draws(seed, replicates, len(names), len(member))
+    found = np.concatenate([statistic(counts[:, member]) for counts in draws])
+    return Estimate(value, *_interval(found, level), len(member))
+
+
+def _draws(seed: int, replicates: int, count: int, width: int) -> Iterator[np.ndarray]:
+    """The replicates' counts of ``count`` clusters, in parts whose arrays (…, width) fit in memory."""
     random = generator(seed, "bootstrap")
-    step = max(1, DRAWS_AT_ONCE // len(names))
-    resampled = [
-        _draw_counts(random, min(step, replicates - done), len(names)) @ sums
-        for done in range(0, replicates, step)
-    ]
+    step = max(1, DRAWS_AT_ONCE // max(width, 1))
+    for done in range(0, replicates, step):
+        yield _draw_counts(random, min(step, replicates - done), count)
+
+
+def _interval(replicates: np.ndarray, level: float) -> tuple[float, float]:
+    """The percentile interval of the replicates that have a value."""
+    held = replicates[~np.isnan(replicates)]
+    if not len(held):
+        return math.nan, math.nan
     tail = (1 - level) / 2
-    low, high = np.nanquantile(statistic(np.concatenate(resampled)), [tail, 1 - tail])
-    return Estimate(value, float(low), float(high), len(summands))
+    low, high = np.quantile(held, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def _draw_counts(random: np.random.Generator, replicates: int, count: int) -> np.ndarray:
