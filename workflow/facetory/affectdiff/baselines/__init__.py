@@ -1,0 +1,32 @@
+"""Five published baselines: as released with Affect-Diff, and after their own papers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.suggest import unknown
+
+if TYPE_CHECKING:
+    from facetory.affectdiff.baselines.layers import Network
+    from facetory.affectdiff.spec import BaselineSpec
+
+
+def build_baseline(spec: BaselineSpec) -> Network:
+    """The network; ``spec.sizes`` replaces its keyword-only sizes.
+
+    `FacetoryError` for a size that the network does not have or cannot have.
+    """
+    import importlib
+    import inspect
+
+    module = importlib.import_module(f"facetory.affectdiff.baselines.{spec.network}")
+    network = module.Lite if spec.size == "lite" else module.Faithful
+    where = f"{spec.network} ({spec.size})"
+    known = [p.name for p in inspect.signature(network).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for name, size in spec.sizes.items():
+        if name not in known:
+            raise unknown("size", name, known, where)
+        if size < 1:
+            raise FacetoryError(f"{where}: {name} is {size}. Use at least 1.")
+    return network(spec.dims, spec.classes, spec.masks, **spec.sizes)

@@ -1,0 +1,60 @@
+"""Losses of the baselines' own, each over the samples that ``rows`` (B,) keeps."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MOMENTS = 5
+
+
+def row_mean(values: Tensor, rows: Tensor) -> Tensor:
+    """Mean over the kept samples of (B, …); 0 where none is kept."""
+    kept = rows.view(-1, *(1,) * (values.ndim - 1))
+    return (values * kept).sum(0) / rows.sum().clamp(min=1)
+
+
+def moments(values: Tensor, rows: Tensor) -> Tensor:
+    """Mean and central moments 2 to 5 over samples (B, D), shape (5, D)."""
+    centre = row_mean(values, rows)
+    powers = [row_mean((values - centre) ** order, rows) for order in range(2, MOMENTS + 1)]
+    return torch.stack([centre, *powers])
+
+
+def moment_errors(x: Tensor, y: Tensor, x_rows: Tensor, y_rows: Tensor) -> Tensor:
+    """Σ over the five moments of the mean squared difference: the released reading of CMD."""
+    return (moments(x, x_rows) - moments(y, y_rows)).square().mean(1).sum() * _both(x_rows, y_rows)
+
+
+def central_moment_discrepancy(x: Tensor, y: Tensor, x_rows: Tensor, y_rows: Tensor) -> Tensor:
+    """CMD: Σ over the five moments of the Euclidean norm of their difference (MISA, Eq. 8; |b − a| is 1)."""
+    squares = (moments(x, x_rows) - moments(y, y_rows)).square().sum(1)
+    norms = torch.where(squares > 0, squares, 1.0).sqrt() * (squares > 0)  # √ has no gradient at 0
+    return norms.sum() * _both(x_rows, y_rows)
+
+
+def squared_overlap(x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
+    """Mean squared dot product of two representations (B, D) of a sample."""
+    return row_mean((x * y).sum(1) ** 2, rows)
+
+
+def squared_correlation(x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
+    """‖XᵀY‖²_F / D² of centred samples of length 1 (MISA, Eq. 9, as its authors scale it)."""
+    x, y = (F.normalize((v - row_mean(v, rows)) * rows[:, None], dim=1, eps=1e-6) for v in (x, y))
+    return (x.T @ y).square().mean()
+
+
+def info_nce(x: Tensor, y: Tensor, rows: Tensor, temperature: float = 1.0) -> Tensor:
+    """−log of the share of a sample's own y among all, scored by exp(cosine / temperature), mean over x.
+
+    Van den Oord et al. 2018; log B − this bounds the mutual information from below.
+    """
+    scores = F.normalize(x, dim=1) @ F.normalize(y, dim=1).T / temperature
+    others = ~(rows | torch.eye(len(rows), dtype=torch.bool, device=rows.device))
+    log_shares = scores.masked_fill(others, -torch.inf).log_softmax(1).diagonal()
+    return -row_mean(log_shares, rows)
+
+
+def _both(x_rows: Tensor, y_rows: Tensor) -> Tensor:
+    return x_rows.any() & y_rows.any()

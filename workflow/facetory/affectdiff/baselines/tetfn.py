@@ -1,0 +1,86 @@
+"""TETFN (Wang et al. 2023): text guides how audio and video are attended to."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from facetory.affectdiff.baselines.layers import Network, Streams, attend, head, mean
+
+GROUPS = 8
+
+
+class Lite(Network):
+    """As released: two convolutions a modality, text to itself, audio and video to text, mean over time.
+
+    The release has no listing of it: the directions are those that its sizes and parameters leave.
+    """
+
+    def __init__(
+        self,
+        dims: tuple[int, int, int],
+        classes: int,
+        masks: bool = False,
+        *,
+        hidden: int = 128,
+        heads: int = 4,
+    ) -> None:
+        super().__init__(masks)
+        self.encoders = nn.ModuleList(Encoder(width, hidden) for width in dims)
+        self.guides = nn.ModuleList(Guide(hidden, heads) for _ in dims)
+        self.classifier = head(3 * hidden, hidden, classes, 0.3)
+
+    def represent(self, streams: Streams, measured: Streams) -> Tensor:
+        """The three means (B, 3 hidden)."""
+        encoded = [
+            encode(rows, kept) for encode, rows, kept in zip(self.encoders, streams, measured, strict=True)
+        ]
+        pooled = [
+            mean(guide(rows, encoded[0], measured[0]), kept)
+            for guide, rows, kept in zip(self.guides, encoded, measured, strict=True)
+        ]
+        return torch.cat(pooled, 1)
+
+    def classify(self, representation: Tensor) -> Tensor:
+        """Logits (B, K)."""
+        return self.classifier(representation)
+
+
+class Guide(nn.Module):
+    """One modality (B, L, D) attending to text, with residual and layer norm."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(width, heads, 0.3, batch_first=True)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, rows: Tensor, text: Tensor, measured: Tensor) -> Tensor:
+        """The rows with what they found among the measured words."""
+        return self.norm(rows + attend(self.attention, rows, text, measured))
+
+
+class Encoder(nn.Module):
+    """Twice: convolution over three rows, group norm over the measured rows, GELU, dropout."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(nn.Conv1d(d, hidden, 3, padding=1) for d in (width, hidden))
+        self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, hidden) for _ in range(2))
+
+    def forward(self, rows: Tensor, measured: Tensor) -> Tensor:
+        """Rows (B, L, D) to (B, L, hidden), 0 where nothing was measured."""
+        x = rows.transpose(1, 2)
+        for convolve, norm in zip(self.convolutions, self.norms, strict=True):
+            x = F.gelu(group_norm(convolve(x), measured, norm.weight, norm.bias))
+            x = F.dropout(x, 0.3, self.training) * measured[:, None]
+        return x.transpose(1, 2)
+
+
+def group_norm(x: Tensor, measured: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Group norm of (B, C, L) with mean and variance over the measured columns (B, L) alone."""
+    groups, kept = x.unflatten(1, (GROUPS, -1)), measured[:, None, None]
+    count = (kept.sum(-1, keepdim=True) * groups.shape[2]).clamp(min=1)
+    centred = groups - (groups * kept).sum((2, 3), keepdim=True) / count
+    variance = (centred.square() * kept).sum((2, 3), keepdim=True) / count
+    return (centred * (variance + 1e-5).rsqrt()).flatten(1, 2) * weight[:, None] + bias[:, None]
