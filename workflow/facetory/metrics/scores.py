@@ -35,7 +35,7 @@ def estimate(
     log_probs: (S, n, K); labels: (n,), or (S, n) where they differ by run; groups: n cluster names.  The
     interval is that of the runs' mean under the same resamples: it tells of other videos, not of other seeds.
     """
-    return weighted_bootstrap(_mean_over_runs(metric, log_probs, labels), groups, seed, replicates)
+    return weighted_bootstrap(mean_over_runs(metric, log_probs, labels), groups, seed, replicates)
 
 
 def paired(
@@ -48,13 +48,14 @@ def paired(
     replicates: int = REPLICATES,
 ) -> Estimate:
     """The metric's mean over the runs a minus that over the runs b, (S, n, K) each, of the same n samples."""
-    first, second = (_mean_over_runs(metric, runs, labels) for runs in (a, b))
+    first, second = (mean_over_runs(metric, runs, labels) for runs in (a, b))
     return weighted_bootstrap(lambda w: first(w) - second(w), groups, seed, replicates)
 
 
-def _mean_over_runs(
+def mean_over_runs(
     metric: Metric, log_probs: np.ndarray, labels: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
+    """The mean of a metric over S runs, as a statistic of weights (R, n) for `weighted_bootstrap`."""
     of_run = np.broadcast_to(labels, np.shape(log_probs)[:2])
 
     def mean(weights: np.ndarray) -> np.ndarray:
