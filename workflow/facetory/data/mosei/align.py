@@ -22,8 +22,8 @@ CANDIDATES = 1 << 21
 def intersections(references: np.ndarray, intervals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which of ``intervals`` (m, 2) intersect each of ``references`` (n, 2); in seconds, in any order.
 
-    Returns ``offsets`` (n + 1,) and ``members``: ``members[offsets[i]:offsets[i + 1]]`` are those of reference
-    i, ordered by their start (equal starts as they came).
+    Returns ``offsets`` (n + 1,) and ``members``: those of reference i are
+    ``members[offsets[i]:offsets[i + 1]]``, ordered by their start (equal starts as they came).
     """
     order = np.argsort(intervals[:, 0], kind="stable")
     starts, ends = intervals[order].T

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,18 +102,17 @@ def read_segments(path: Path | str) -> Segments:
     if "segment_ids" not in about:
         raise FacetoryError(f"{path}: holds no segments. Run `facetory affectdiff align` again.")
     arrays = dict(_mapped(path))
-    return Segments(
-        *({m: arrays[f"{part}.{m}"] for m in MODALITIES} for part in ("streams", "offsets", "valid")),
-        *(arrays[name] for name in ("intensities", "sentiment", "intervals")),
-        segment_ids=about.pop("segment_ids"),
-        about=about,
+    streams, offsets, valid = (
+        {m: arrays[f"{part}.{m}"] for m in MODALITIES} for part in ("streams", "offsets", "valid")
     )
+    intensities, sentiment, intervals = (arrays[name] for name in ("intensities", "sentiment", "intervals"))
+    ids = about.pop("segment_ids")
+    return Segments(streams, offsets, valid, intensities, sentiment, intervals, ids, about)
 
 
 def _without_streams(part: Segments) -> Segments:
     """The part with streams of no rows: their widths stay."""
-    empty = {m: np.empty((0, part.streams[m].shape[1]), np.float32) for m in MODALITIES}
-    return Segments(**{**part.__dict__, "streams": empty})
+    return replace(part, streams={m: np.empty((0, part.streams[m].shape[1])) for m in MODALITIES})
 
 
 def _joined(parts: list[Segments]) -> dict[str, np.ndarray]:
