@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from facetory.data.mosei.spec import CorpusSpec
+from facetory.data.mosei.splits import SPLITS, standard_fold, standard_folds
 from facetory.data.mosei.traps import spoil, victims
 from facetory.data.mosei.utterances import Sequence, video
 from facetory.data.mosei.write_csd import write_csd
@@ -61,31 +62,21 @@ def video_ids(count: int, seed: int, prefixes: float = 0.0) -> list[str]:
 
     The latter are in no fold, as 66 of the real corpus's 3,293 are.  Too many or none is a `FacetoryError`.
     """
-    folds = standard_ids()
+    folds = [sorted(standard_folds()[part]) for part in SPLITS]
     total = sum(map(len, folds))
     if not 0 < count <= total:
-        raise FacetoryError(f"{DATASET}: {count} videos asked for; 1 to {total} have ids in the folds.")
-    draws = [uniform(stream_key(seed, "mosei ids"), sample_keys(list(fold)), 0, 1)[:, 0] for fold in folds]
+        raise FacetoryError(f"{DATASET}: {count} videos asked for; the folds have ids for 1 to {total}.")
+    draws = [uniform(stream_key(seed, "mosei ids"), sample_keys(fold), 0, 1)[:, 0] for fold in folds]
     # the k-th of a fold's n ids comes at (k + ½)/n, so that any number of videos has the folds' proportions
     places = sorted(
         ((rank + 0.5) / len(fold), fold[place])
         for fold, drawn in zip(folds, draws, strict=True)
         for rank, place in enumerate(drawn.argsort())
     )
-    outside = min(-int(-prefixes * count // 1), count // 2)
+    outside = min(math.ceil(prefixes * count - 1e-9), count // 2)
     chosen = [name for _, name in places[: count - outside]]
-    return chosen + [name[:-1] for name in chosen[:outside]]
-
-
-@cache
-def standard_ids() -> tuple[tuple[str, ...], ...]:
-    """The ids of the SDK's standard folds: train, validation, test."""
-    from mmsdk.mmdatasdk.dataset.standard_datasets.CMU_MOSEI import cmu_mosei_std_folds as folds
-
-    return tuple(
-        tuple(fold)
-        for fold in (folds.standard_train_fold, folds.standard_valid_fold, folds.standard_test_fold)
-    )
+    cut = dict.fromkeys(name[:-1] for name in chosen if not standard_fold(name[:-1]))
+    return chosen + list(cut)[:outside]
 
 
 def _metadata(sequence: str, spec: CorpusSpec) -> dict[str, Any]:

@@ -47,7 +47,8 @@ def spoil(
         longer = np.concatenate([features, features[-1:]])
         faulty[odd] = (longer if draw.random() < 0.5 else features[:-1], intervals)
     if name in caught["missing_modality"]:
-        del faulty[odd]
+        for key in ("text", "words") if odd == "text" else (odd,):
+            del faulty[key]
     return faulty
 
 

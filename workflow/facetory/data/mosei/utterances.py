@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from facetory.data.mosei.labels import INTENSITIES
 from facetory.data.mosei.spec import CorpusSpec
-from facetory.pipeline.config import load_yaml
+from facetory.data.mosei.spoken import speech, word_vector
 from facetory.pipeline.randomness import generator
 
-COLUMNS = ("happy", "sad", "anger", "surprise", "disgust", "fear")
-"""The emotions in the order of the label file's columns, which the sentiment precedes."""
-WIDTHS = {"text": 300, "audio": 74, "video": 35}
-PAUSE = "sp"
-WORDS_RANGE = (5, 50)
+WIDTHS = {"audio": 74, "video": 35}
 Sequence = tuple[np.ndarray, np.ndarray]
 """Features (n, d) and intervals (n, 2) in seconds."""
 
@@ -24,34 +20,36 @@ Sequence = tuple[np.ndarray, np.ndarray]
 def video(name: str, spec: CorpusSpec, planted: dict[str, Any]) -> dict[str, Sequence]:
     """The sequences of one video: "labels", "words", "text", "audio", "video"; a function of seed and name.
 
-    Labels are (segments, 7): sentiment, then the emotions in `COLUMNS`' order.  Words are bytes, (words, 1).
+    Labels are (segments, 7), sentiment and then emotions as in `INTENSITIES`; words are bytes (words, 1).
     """
     draw = generator(spec.seed, "mosei", "labels", name)
     count = 1 + draw.poisson(max(spec.segments - 1, 0))
-    labels = _labels(draw, count, planted["labels"])
-    shares = _shares(labels[:, 1:])
+    values = labels(draw, count, planted["labels"])
+    shares = _shares(values[:, 1:])
     sarcasm = planted["sarcasm"]
-    led = labels[:, 1:].argmax(1) == COLUMNS.index(sarcasm["emotion"])
+    led = values[:, 1:].argmax(1) == INTENSITIES.index(sarcasm["emotion"])
     ironic = led & (shares.sum(1) > 0) & (draw.random(count) < sarcasm["share"])
-    told = np.where(ironic[:, None], np.eye(6)[COLUMNS.index(sarcasm["words"])], shares)
-    said = np.where(ironic, np.abs(labels[:, 0]), labels[:, 0])
+    told = np.where(ironic[:, None], np.eye(6)[INTENSITIES.index(sarcasm["words"])], shares)
+    said = np.where(ironic, np.abs(values[:, 0]), values[:, 0])
 
-    words, spans, segments = _speech(generator(spec.seed, "mosei", "words", name), told, said, spec, planted)
+    words, spans, segments = speech(
+        generator(spec.seed, "mosei", "words", name), told, said, spec.words, planted["text"]
+    )
     loud = np.where(ironic, sarcasm["audio_factor"], 1.0)
     heard = generator(spec.seed, "mosei", "audio", name)
     seen = generator(spec.seed, "mosei", "video", name)
     return {
-        "labels": (labels, segments),
+        "labels": (values, segments),
         "words": (np.array(words, dtype="S32")[:, None], spans),
-        "text": (np.stack([word_vector(word) for word in words]), spans),
-        "audio": _frames(heard, "audio", shares * loud[:, None], labels[:, 0], segments, planted["audio"]),
-        "video": _frames(seen, "video", shares, labels[:, 0], segments, planted["video"]),
+        "text": (np.stack([word_vector(word, planted["text"]["kinship"]) for word in words]), spans),
+        "audio": _frames(heard, "audio", shares * loud[:, None], values[:, 0], segments, planted["audio"]),
+        "video": _frames(seen, "video", shares, values[:, 0], segments, planted["video"]),
     }
 
 
-def _labels(draw: np.random.Generator, count: int, about: dict[str, Any]) -> np.ndarray:
-    """Sentiment and intensities in thirds, (count, 7) float32."""
-    odds = np.array([about["argmax_counts"][name] for name in COLUMNS], dtype=float)
+def labels(draw: np.random.Generator, count: int, about: dict[str, Any]) -> np.ndarray:
+    """Sentiment and intensities of independent segments, in thirds, (count, 7) float32."""
+    odds = np.array([about["argmax_counts"][name] for name in INTENSITIES], dtype=float)
     odds /= odds.sum()
     thirds = np.zeros((count, 6), dtype=np.int64)
     for row, lead in zip(thirds, draw.choice(6, count, p=odds), strict=True):
@@ -64,53 +62,14 @@ def _labels(draw: np.random.Generator, count: int, about: dict[str, Any]) -> np.
         elif weaker < about["second"] and level > 1:
             row[(lead + draw.integers(1, 6)) % 6] = draw.integers(1, level)
         row *= silent >= about["silent"]
-    valence = np.array([about["valence"][name] for name in COLUMNS])
+    valence = np.array([about["valence"][name] for name in INTENSITIES])
     sentiment = _shares(thirds) @ valence + about["valence_noise"] * draw.normal(size=count)
-    return np.column_stack([np.clip(np.round(3 * sentiment), -9, 9), thirds]).astype(np.float32) / np.float32(
-        3
-    )
+    rounded = np.clip(np.round(3 * sentiment), -9, 9)
+    return np.column_stack([rounded, thirds]).astype(np.float32) / np.float32(3)
 
 
 def _shares(intensities: np.ndarray) -> np.ndarray:
     return intensities / np.maximum(intensities.sum(1, keepdims=True), 1e-9)
-
-
-def _speech(
-    draw: np.random.Generator, told: np.ndarray, said: np.ndarray, spec: CorpusSpec, planted: dict[str, Any]
-) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Words with pauses, when each is said, (words, 2), and when each segment is, (segments, 2)."""
-    about, vocabulary = planted["text"], load_vocabulary()
-    factors = np.array([about["factors"][name] for name in COLUMNS])
-    shortest, longest = WORDS_RANGE
-    now, words, spans, segments = 0.3, [], [], []
-    for shares, sentiment in zip(told, said, strict=True):
-        count = shortest + round(draw.gamma(1.6, max(spec.words - shortest, 0) / 1.6))
-        start = now
-        for _ in range(min(count, longest)):
-            word = _word(draw, shares * factors, (1 + sentiment / 3) / 2, about, vocabulary)
-            for said_word, length in ((word, 0.15 + draw.exponential(0.15)), (PAUSE, draw.uniform(0.1, 0.5))):
-                if said_word != PAUSE or draw.random() < about["pauses"]:
-                    words.append(said_word)
-                    spans.append((now, now := now + length))
-        segments.append((start, now))
-        now += draw.uniform(0.1, 1.5)
-    return words, np.array(spans), np.array(segments)
-
-
-def _word(
-    draw: np.random.Generator, odds: np.ndarray, positive: float, about: dict[str, Any], vocabulary: Any
-) -> str:
-    kind, place, polarity = draw.random(3)
-    edges = np.cumsum([about["emotion_words"] * odds.sum(), about["stray_words"], about["sentiment_words"]])
-    if kind < edges[0]:
-        list_ = vocabulary["emotions"][COLUMNS[draw.choice(6, p=odds / odds.sum())]]
-    elif kind < edges[1]:
-        list_ = vocabulary["emotions"][COLUMNS[draw.integers(6)]]
-    elif kind < edges[2]:
-        list_ = vocabulary["sentiment"]["positive" if polarity < positive else "negative"]
-    else:
-        list_ = vocabulary["neutral"]
-    return list_[int(place * len(list_))]
 
 
 def _frames(
@@ -127,7 +86,7 @@ def _frames(
     width, rate = WIDTHS[modality], about["rate_hz"]
     count = int(np.ceil((segments[-1, 1] + 0.3) * rate))
     times = np.arange(count + 1) / rate
-    factors = np.array([about["factors"][name] for name in COLUMNS])
+    factors = np.array([about["factors"][name] for name in INTENSITIES])
     means = np.column_stack([about["separation"] * factors * shares, about["sentiment"] * sentiment])
     latent = means + draw.normal(size=means.shape)
     place = np.searchsorted(segments[:, 0], times[:-1], side="right") - 1
@@ -141,19 +100,6 @@ def _frames(
     values = carries[:, None] * latent[place] @ directions(modality).T + noise + speaker
     offset, scale = scales(modality)
     return (offset + scale * values).astype(np.float32), np.column_stack([times[:-1], times[1:]])
-
-
-@cache
-def load_vocabulary() -> Any:
-    """The words of vocabulary.yaml."""
-    return load_yaml(Path(__file__).with_name("vocabulary.yaml"))
-
-
-@cache
-def word_vector(word: str) -> np.ndarray:
-    """A fixed vector for a word, (300,) float32: zero for a pause, otherwise drawn by the word's name."""
-    drawn = generator(0, "mosei word", word).normal(scale=0.4, size=WIDTHS["text"])
-    return (drawn * (word != PAUSE)).astype(np.float32)
 
 
 @cache

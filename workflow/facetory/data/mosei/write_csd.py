@@ -31,7 +31,7 @@ def write_csd(
     data: Mapping[str, tuple[np.ndarray, np.ndarray]],
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write ``data``: features (n, d) and intervals (m, 2) in seconds by id, with metadata that JSON can hold.
+    """Write ``data``: features (n, d) and intervals (m, 2) in seconds by id, and metadata that JSON can hold.
 
     The layout is ``<root>/data/<id>/{features,intervals}`` and ``<root>/metadata/<key>`` (one string of JSON
     each).  Equal content gives equal bytes.  Arrays are written as they are, so n may differ from m; a wrong
