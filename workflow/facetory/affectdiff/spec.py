@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from facetory.data.mosei.spec import AlignmentSpec
 from facetory.pipeline.spec import Spec, TrainSpec
@@ -31,7 +29,6 @@ class ModelSpec(Spec):
     ``modality_gate`` to the released code, whose gate has parameters and no effect.
     """
 
-    kind: Literal["affect_diff"] = "affect_diff"
     dims: tuple[int, int, int] = (300, 74, 35)
     classes: int = 6
     length: int = 50
@@ -65,7 +62,6 @@ class BaselineSpec(Spec):
     ``sizes`` replaces sizes of the network by name (for the demo).
     """
 
-    kind: Literal["baseline"] = "baseline"
     network: Baseline
     size: Literal["lite", "faithful"] = "lite"
     dims: tuple[int, int, int] = (300, 74, 35)
@@ -88,7 +84,7 @@ class RecognizerSpec(TrainSpec):
     the prior's gradients by themselves and ``streams_apart`` lets its draws shift no other draw.
     """
 
-    model: Annotated[ModelSpec | BaselineSpec, Field(discriminator="kind")]
+    model: ModelSpec | BaselineSpec
     alignment: AlignmentSpec
     task: Task = "emotion"
     split: Literal["random", "stratified", "standard"] = "random"
