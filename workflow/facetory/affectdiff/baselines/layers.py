@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from facetory.pipeline.files import FacetoryError
+
 Streams = tuple[Tensor, Tensor, Tensor]
 """Text, audio and video, each (B, L, D_m)."""
 
@@ -90,6 +92,14 @@ def attend(
     hidden = (~seen & some).repeat_interleave(attention.num_heads, 0)
     found, _ = attention(queries, keys, keys, attn_mask=hidden, need_weights=False)
     return found * some
+
+
+def multiple(width: int, parts: int, name: str) -> None:
+    """`FacetoryError` unless ``width`` divides into ``parts``."""
+    if width % parts:
+        raise FacetoryError(
+            f"baseline: {width} channels do not divide into {parts} {name}. Use a multiple of {parts}."
+        )
 
 
 def encoder(width: int, hidden: int, dropout: float) -> nn.Sequential:

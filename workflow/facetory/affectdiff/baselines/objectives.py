@@ -28,7 +28,7 @@ def moment_errors(x: Tensor, y: Tensor, x_rows: Tensor, y_rows: Tensor) -> Tenso
 
 
 def central_moment_discrepancy(x: Tensor, y: Tensor, x_rows: Tensor, y_rows: Tensor) -> Tensor:
-    """CMD: Σ over the five moments of the Euclidean norm of their difference (MISA, Eq. 8; |b − a| is 1)."""
+    """CMD: Σ over the five moments of the Euclidean norm of their difference (MISA; |b − a| is 1)."""
     squares = (moments(x, x_rows) - moments(y, y_rows)).square().sum(1)
     norms = torch.where(squares > 0, squares, 1.0).sqrt() * (squares > 0)  # √ has no gradient at 0
     return norms.sum() * _both(x_rows, y_rows)
@@ -40,7 +40,7 @@ def squared_overlap(x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
 
 
 def squared_correlation(x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
-    """‖XᵀY‖²_F / D² of centred samples of length 1 (MISA, Eq. 9, as its authors scale it)."""
+    """‖XᵀY‖²_F / D² of centred samples of length 1 (MISA, as its authors scale it)."""
     x, y = (F.normalize((v - row_mean(v, rows)) * rows[:, None], dim=1, eps=1e-6) for v in (x, y))
     return (x.T @ y).square().mean()
 
@@ -54,6 +54,19 @@ def info_nce(x: Tensor, y: Tensor, rows: Tensor, temperature: float = 1.0) -> Te
     others = ~(rows | torch.eye(len(rows), dtype=torch.bool, device=rows.device))
     log_shares = scores.masked_fill(others, -torch.inf).log_softmax(1).diagonal()
     return -row_mean(log_shares, rows)
+
+
+def gaussian_log_likelihood(y: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """log N(y; mean, variance) (B,) of (B, D), without −D/2 log 2π."""
+    return -0.5 * ((y - mean).square() * (-log_variance).exp() + log_variance).sum(1)
+
+
+def gaussian_entropy(y: Tensor, rows: Tensor) -> Tensor:
+    """½ log det of the covariance of (B, D): a Gaussian's entropy without its constant; 0 for one sample."""
+    centred = (y - row_mean(y, rows)) * rows[:, None]
+    covariance = centred.T @ centred / rows.sum().clamp(min=1)
+    floor = 1e-4 * torch.eye(y.shape[1], device=y.device, dtype=y.dtype)
+    return 0.5 * torch.linalg.slogdet(covariance + floor).logabsdet * (rows.sum() > 1)
 
 
 def _both(x_rows: Tensor, y_rows: Tensor) -> Tensor:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from facetory.affectdiff.baselines.layers import Network, Streams, encoder, head, mean, presence
-from facetory.affectdiff.baselines.objectives import info_nce
+from facetory.affectdiff.baselines.objectives import (
+    info_nce,
+)
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
 
@@ -21,7 +23,7 @@ class Fused(NamedTuple):
     present: Tensor
 
 
-class Lite(Network):
+class MMIM(Network):
     """As released: InfoNCE at τ = .07 between modalities and from the fusion to each modality, weight .1.
 
     The release has the sizes, the weight and the number of parameters, not the network: its division among
@@ -59,13 +61,8 @@ class Lite(Network):
         unimodal, fusion, present = representation
         projected = [project(x) for project, x in zip(self.projections, unimodal, strict=True)]
         between = [
-            (
-                info_nce(projected[i], projected[j], rows, 0.07)
-                + info_nce(projected[j], projected[i], rows, 0.07)
-            )
-            / 2
-            for i, j in PAIRS
-            for rows in (present[:, i] & present[:, j],)
+            info_nce(projected[i], projected[j], present[:, i] & present[:, j], 0.07)
+            for i, j in (*PAIRS, *(pair[::-1] for pair in PAIRS))
         ]
         onto = [
             info_nce(predict(fusion), x, rows, 0.07)

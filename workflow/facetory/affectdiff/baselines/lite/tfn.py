@@ -15,7 +15,7 @@ def outer_product(text: Tensor, audio: Tensor, video: Tensor) -> Tensor:
     return (t[:, :, None, None] * a[:, None, :, None] * v[:, None, None, :]).flatten(1)
 
 
-class Lite(Network):
+class TFN(Network):
     """As released: mean over time, one layer a modality, 17³ products, two layers.
 
     A missing modality leaves only its 1 in the product.

@@ -7,8 +7,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from facetory.affectdiff.baselines.layers import Network, Streams, encoder, head, mean, presence
-from facetory.affectdiff.baselines.objectives import moment_errors, squared_overlap
+from facetory.affectdiff.baselines.layers import (
+    Network,
+    Streams,
+    encoder,
+    head,
+    mean,
+    presence,
+)
+from facetory.affectdiff.baselines.objectives import (
+    moment_errors,
+    squared_overlap,
+)
 
 PAIRS = ((0, 1), (0, 2), (1, 2))
 
@@ -21,7 +31,7 @@ class Subspaces(NamedTuple):
     present: Tensor
 
 
-class Lite(Network):
+class MISA(Network):
     """As released: one layer and a mean over time, tanh subspaces, .1 CMD + .1 squared overlap."""
 
     def __init__(

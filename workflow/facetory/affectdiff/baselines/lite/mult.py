@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from facetory.affectdiff.baselines.layers import Network, Streams, attend, head, mean
+from facetory.affectdiff.baselines.layers import Network, Streams, attend, head, mean, multiple
 
-DIRECTIONS = ((1, 0), (2, 0), (0, 1), (2, 1), (0, 2), (1, 2))
+DIRECTIONS = ((0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1))
 """(Query, key) modalities."""
 
 
-class Lite(Network):
+class MulT(Network):
     """As released: one attention layer a direction, their outputs joined row by row, mean over time."""
 
     def __init__(
@@ -24,6 +24,7 @@ class Lite(Network):
         heads: int = 4,
     ) -> None:
         super().__init__(masks)
+        multiple(hidden, heads, "heads")
         self.projections = nn.ModuleList(nn.Linear(width, hidden) for width in dims)
         self.attentions = nn.ModuleList(CrossAttention(hidden, heads) for _ in DIRECTIONS)
         self.fusion = nn.Sequential(

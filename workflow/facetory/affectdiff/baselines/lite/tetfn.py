@@ -6,12 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facetory.affectdiff.baselines.layers import Network, Streams, attend, head, mean
+from facetory.affectdiff.baselines.layers import Network, Streams, attend, head, mean, multiple
+from facetory.affectdiff.baselines.norms import GroupNorm
 
 GROUPS = 8
 
 
-class Lite(Network):
+class TETFN(Network):
     """As released: two convolutions a modality, text to itself, audio and video to text, mean over time.
 
     The release has no listing of it: the directions are those that its sizes and parameters leave.
@@ -27,6 +28,8 @@ class Lite(Network):
         heads: int = 4,
     ) -> None:
         super().__init__(masks)
+        multiple(hidden, GROUPS, "groups")
+        multiple(hidden, heads, "heads")
         self.encoders = nn.ModuleList(Encoder(width, hidden) for width in dims)
         self.guides = nn.ModuleList(Guide(hidden, heads) for _ in dims)
         self.classifier = head(3 * hidden, hidden, classes, 0.3)
@@ -66,21 +69,12 @@ class Encoder(nn.Module):
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(nn.Conv1d(d, hidden, 3, padding=1) for d in (width, hidden))
-        self.norms = nn.ModuleList(nn.GroupNorm(GROUPS, hidden) for _ in range(2))
+        self.norms = nn.ModuleList(GroupNorm(GROUPS, hidden) for _ in range(2))
 
     def forward(self, rows: Tensor, measured: Tensor) -> Tensor:
         """Rows (B, L, D) to (B, L, hidden), 0 where nothing was measured."""
         x = rows.transpose(1, 2)
         for convolve, norm in zip(self.convolutions, self.norms, strict=True):
-            x = F.gelu(group_norm(convolve(x), measured, norm.weight, norm.bias))
+            x = F.gelu(norm(convolve(x), measured))
             x = F.dropout(x, 0.3, self.training) * measured[:, None]
         return x.transpose(1, 2)
-
-
-def group_norm(x: Tensor, measured: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Group norm of (B, C, L) with mean and variance over the measured columns (B, L) alone."""
-    groups, kept = x.unflatten(1, (GROUPS, -1)), measured[:, None, None]
-    count = (kept.sum(-1, keepdim=True) * groups.shape[2]).clamp(min=1)
-    centred = groups - (groups * kept).sum((2, 3), keepdim=True) / count
-    variance = (centred.square() * kept).sum((2, 3), keepdim=True) / count
-    return (centred * (variance + 1e-5).rsqrt()).flatten(1, 2) * weight[:, None] + bias[:, None]

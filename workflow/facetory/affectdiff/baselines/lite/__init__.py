@@ -1,0 +1,1 @@
+"""The baselines as re-implemented by the release of Affect-Diff."""
