@@ -113,7 +113,7 @@ def test_batches_are_scored_as_torchmetrics_scores_them():
 
 
 def test_a_mean_over_batches_is_not_the_balanced_accuracy():
-    """The first batch holds one class alone, which is always predicted: (1 + 1/2) / 2, where the whole has 1/2."""
+    """The first batch holds one class alone, always predicted: (1 + 1/2) / 2, where the whole has 1/2."""
     labels, always_first = np.array([0, 0, 0, 1]), np.tile([0.0, -1.0, -2.0], (4, 1))
     assert scores.batch_balanced_accuracy(2)(always_first, labels, np.ones((1, 4))) == 0.75
     assert scores.balanced_accuracy(always_first, labels, np.ones((1, 4))) == 0.5

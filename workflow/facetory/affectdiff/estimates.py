@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from facetory.affectdiff.records import Records, read_records
-from facetory.affectdiff.spec import CLASSES, CONDITIONS, RecognizerSpec
+from facetory.affectdiff.spec import CONDITIONS, RecognizerSpec
 from facetory.metrics import scores, sentiment
 from facetory.metrics.bootstrap import Estimate, clusters, weighted_bootstrap
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
@@ -18,52 +18,39 @@ from facetory.pipeline.suggest import unknown
 
 
 class Measure(NamedTuple):
-    """What a metric's name stands for.
+    """What a metric's name stands for: by default, a metric of the clean test split's log-probabilities.
 
-    ``of`` makes the metric from the classes' names; ``values`` says what it is given besides weights.
+    ``of`` is what follows the name, "class" (``metric`` is then made from its index) or "condition".
     """
 
-    of: Callable[[Sequence[str]], scores.Metric]
+    metric: Callable[..., Any]
+    of: str = ""
     split: str = "test"
-    condition: str = "clean"
     minus_clean: bool = False
-    values: str = "log_probabilities"
+    sentiment: bool = False
 
 
-def _plain(metric: scores.Metric, **about: Any) -> Measure:
-    return Measure(lambda classes: metric, **about)
-
-
-def _of_class(make: Callable[[int], scores.Metric], name: str) -> Measure:
-    return Measure(lambda classes: make(list(classes).index(name)))
-
-
-def _sentiment(metric: scores.Metric) -> Measure:
-    return _plain(metric, values="sentiment")
-
-
-NAMES = [name for classes in CLASSES.values() for name in classes]
 METRICS: dict[str, Measure] = {
-    "val_balanced_accuracy": _plain(scores.balanced_accuracy, split="validation"),
-    "val_batch_balanced_accuracy": _plain(scores.batch_balanced_accuracy(64), split="validation"),
-    "test_balanced_accuracy": _plain(scores.balanced_accuracy),
-    "accuracy": _plain(scores.accuracy),
-    "macro_f1": _plain(scores.macro_f1),
-    "auroc": _plain(scores.auroc),
-    "detected": _plain(scores.detected),
-    **{f"f1 {name}": _of_class(scores.class_f1, name) for name in NAMES},
-    **{f"recall {name}": _of_class(scores.class_recall, name) for name in NAMES},
-    **{f"robust {c}": _plain(scores.macro_f1, condition=c) for c in CONDITIONS},
-    **{f"robust_delta {c}": _plain(scores.macro_f1, condition=c, minus_clean=True) for c in CONDITIONS[1:]},
-    **{f"robust_balanced {c}": _plain(scores.balanced_accuracy, condition=c) for c in CONDITIONS},
-    "acc7": _sentiment(sentiment.rounded_accuracy(3)),
-    "acc5": _sentiment(sentiment.rounded_accuracy(2)),
-    "acc2_nonneg": _sentiment(sentiment.non_negative_accuracy),
-    "acc2_pos": _sentiment(sentiment.positive_accuracy),
-    "mae": _sentiment(sentiment.mean_absolute_error),
-    "pearson": _sentiment(sentiment.pearson),
+    "val_balanced_accuracy": Measure(scores.balanced_accuracy, split="validation"),
+    "val_batch_balanced_accuracy": Measure(scores.batch_balanced_accuracy(64), split="validation"),
+    "test_balanced_accuracy": Measure(scores.balanced_accuracy),
+    "accuracy": Measure(scores.accuracy),
+    "macro_f1": Measure(scores.macro_f1),
+    "auroc": Measure(scores.auroc),
+    "detected": Measure(scores.detected),
+    "f1": Measure(scores.class_f1, of="class"),
+    "recall": Measure(scores.class_recall, of="class"),
+    "robust": Measure(scores.macro_f1, of="condition"),
+    "robust_delta": Measure(scores.macro_f1, of="condition", minus_clean=True),
+    "robust_balanced": Measure(scores.balanced_accuracy, of="condition"),
+    "acc7": Measure(sentiment.rounded_accuracy(3), sentiment=True),
+    "acc5": Measure(sentiment.rounded_accuracy(2), sentiment=True),
+    "acc2_nonneg": Measure(sentiment.non_negative_accuracy, sentiment=True),
+    "acc2_pos": Measure(sentiment.positive_accuracy, sentiment=True),
+    "mae": Measure(sentiment.mean_absolute_error, sentiment=True),
+    "pearson": Measure(sentiment.pearson, sentiment=True),
 }
-"""Names of what can be estimated.
+"""By the first word of a metric's name; a class or a condition follows it ("f1 Fear", "robust noise_0.5").
 
 ``val_batch_balanced_accuracy`` is what the released code calls balanced accuracy: the mean of torchmetrics'
 macro recall over consecutive batches of 64 of the validation split, weighted by the batches' sizes
@@ -78,19 +65,13 @@ def estimate(metric: str, records: Sequence[Records], seed: int = 0) -> Estimate
     `FacetoryError`: an unknown metric, one that the task or the records have not, or records of different
     segments.
     """
-    measure = _known(metric, records)
-    _same_segments(metric, records, measure)
-    return weighted_bootstrap(
-        _statistic(measure, records), _groups(records[0], measure), seed, scores.REPLICATES
-    )
+    return _bootstrapped(metric, records, _statistic(metric, records), seed)
 
 
 def difference(metric: str, a: Sequence[Records], b: Sequence[Records], seed: int = 0) -> Estimate:
     """A metric on the records a minus that on b, of the same segments, under the same resamples."""
-    measure = _known(metric, [*a, *b])
-    _same_segments(metric, [*a, *b], measure)
-    first, second = _statistic(measure, a), _statistic(measure, b)
-    return weighted_bootstrap(lambda w: first(w) - second(w), _groups(a[0], measure), seed, scores.REPLICATES)
+    first, second = _statistic(metric, a), _statistic(metric, b)
+    return _bootstrapped(metric, [*a, *b], lambda weights: first(weights) - second(weights), seed)
 
 
 def check_seeds(manifests: Iterable[dict[str, Any]]) -> None:
@@ -119,46 +100,49 @@ def stored(path: Path) -> Records:
     return read_records(path)
 
 
-def _known(metric: str, records: Sequence[Records]) -> Measure:
-    if metric not in METRICS:
-        raise unknown("metric", metric, METRICS, "Affect-Diff's scores")
+def _bootstrapped(
+    metric: str, records: Sequence[Records], statistic: Callable[[np.ndarray], np.ndarray], seed: int
+) -> Estimate:
+    """A statistic of the segments that all records share, resampled by video."""
+    split = METRICS[metric.partition(" ")[0]].split
+    segments, *others = (getattr(r, f"{split}_segments") for r in records)
+    if any(other != segments for other in others):
+        raise FacetoryError(
+            f"{metric}: the runs' {split} splits hold different segments, so they cannot be averaged or "
+            "paired. Compare runs of one alignment, split and labelling rule."
+        )
+    groups = clusters(getattr(records[0], f"{split}_videos"), segments)
+    return weighted_bootstrap(statistic, groups, seed, scores.REPLICATES)
+
+
+def _statistic(metric: str, records: Sequence[Records]) -> Callable[[np.ndarray], np.ndarray]:
+    """A metric's mean over records as a statistic of `weighted_bootstrap`."""
+    name, _, what = metric.partition(" ")
+    if name not in METRICS:
+        raise unknown("metric", name, METRICS, "Affect-Diff's scores")
     if not records:
         raise FacetoryError(f"{metric}: there are no score records. Score the row's recognizers first.")
-    measure, task = METRICS[metric], records[0].task
-    _, _, name = metric.partition(" ")
-    wrong = name in NAMES and name not in records[0].classes
-    wrong |= measure.values == "sentiment" and task == "emotion"
-    wrong |= metric in ("acc7", "acc5") and task == "sentiment2"
-    if wrong or len({r.task for r in records}) > 1:
-        tasks = ", ".join(sorted({r.task for r in records}))
-        raise FacetoryError(f"{metric}: means nothing for {tasks}. Ask for it in a table of another task.")
-    return measure
-
-
-def _same_segments(metric: str, records: Sequence[Records], measure: Measure) -> None:
-    first, *others = (getattr(r, f"{measure.split}_segments") for r in records)
-    if any(other != first for other in others):
-        raise FacetoryError(
-            f"{metric}: the runs' {measure.split} splits hold different segments, so they cannot be averaged "
-            "or paired. Compare runs of one alignment, split and labelling rule."
-        )
-
-
-def _groups(records: Records, measure: Measure) -> list[str]:
-    return clusters(
-        getattr(records, f"{measure.split}_videos"), getattr(records, f"{measure.split}_segments")
-    )
-
-
-def _statistic(measure: Measure, records: Sequence[Records]) -> Callable[[np.ndarray], np.ndarray]:
-    """The measure as a statistic of `weighted_bootstrap`."""
-    metric = measure.of(records[0].classes)
-    under = partial(_mean, measure, metric, records)
-    value = under(measure.condition)
+    measure = METRICS[name]
+    _check(metric, measure, what, records)
+    of_class = measure.of == "class"
+    exact = measure.metric(records[0].classes.index(what)) if of_class else measure.metric
+    value = _mean(measure, exact, records, what if measure.of == "condition" else "clean")
     if not measure.minus_clean:
         return value
-    clean = under("clean")
+    clean = _mean(measure, exact, records, "clean")
     return lambda weights: value(weights) - clean(weights)
+
+
+def _check(metric: str, measure: Measure, what: str, records: Sequence[Records]) -> None:
+    """Refuse a class, a condition or a task that the metric has no meaning for."""
+    tasks = {r.task for r in records}
+    known = {"class": records[0].classes, "condition": CONDITIONS, "": ("",)}[measure.of]
+    if what not in known:
+        raise unknown(measure.of or "word after the metric", what, known, metric)
+    if len(tasks) > 1 or (measure.sentiment and tasks == {"emotion"}):
+        raise FacetoryError(
+            f"{metric}: means nothing for {' and '.join(sorted(tasks))}. Ask for it of one task that has it."
+        )
 
 
 def _mean(
@@ -168,7 +152,7 @@ def _mean(
         given = np.stack([r.validation for r in records])
         return scores.mean_over_runs(metric, given, np.stack([r.validation_labels for r in records]))
     given = np.stack([r.under(condition) for r in records])
-    if measure.values == "sentiment":
+    if measure.sentiment:
         values = sentiment.class_values(given.shape[2])[given.argmax(2)]
         return scores.mean_over_runs(metric, values, np.stack([r.test_sentiment for r in records]))
     return scores.mean_over_runs(metric, given, np.stack([r.test_labels for r in records]))

@@ -32,9 +32,10 @@ def time_recognizers(
 ) -> None:
     """Time recognizers, by id the folders of spec.models: manifest.json in ``folder``.
 
-    Its ``models`` maps ids to {"parameters", "speeds": one `summary` for each batch size}, or to {"reason"}
-    where the training failed.  Table VI's figures are for a batch of 64 and a mean of ten passes; these are
-    medians.  It is to run alone on the machine: ``load_average``, before and after, tells whether it did.
+    Its ``latencies`` maps ids and batch sizes to `summary`, ``parameters`` ids to the models' counts, and
+    ``failed`` the ids of those whose training failed to the reason.  Table VI's figures are for a batch of 64
+    and a mean of ten passes; these are medians.  It is to run alone on the machine: ``load_average``, before
+    and after, tells whether it did.
     """
     if missing := [model.id for model in spec.models if model.id not in recognizers]:
         raise FacetoryError(f"latency: no folder for {', '.join(missing)}. Train them first.")
@@ -47,24 +48,27 @@ def time_recognizers(
     ) as record:
         torch.set_num_threads(spec.threads)
         before = os.getloadavg()
-        models: dict[str, dict[str, Any]] = {}
+        latencies: dict[str, dict[str, Any]] = {}
+        parameters, failed = {}, {}
         passes: dict[tuple[str, int], Pass] = {}
         for name, path in folders.items():
             trained = read_json(path / "manifest.json")
             if trained["status"] != "trained":
-                models[name] = {"reason": f"its training failed: {trained['reason']}"}
+                failed[name] = trained["reason"]
                 continue
             model, train, _ = load_recognizer(path, device)
             passes |= {(name, size): forward(model.eval(), train, size, device) for size in spec.batch_sizes}
-            models[name] = {"parameters": trained["parameters"], "speeds": []}
+            parameters[name] = trained["parameters"]
         for (name, size), times in interleaved(passes, spec.repeats).items():
-            models[name]["speeds"].append({"batch_size": size, **summary(times)})
+            latencies.setdefault(name, {})[str(size)] = summary(times)
         record |= {
             "status": "timed",
             "device_name": device_name(device),
             "threads": torch.get_num_threads(),
             "load_average": {"before": before, "after": os.getloadavg()},
-            "models": models,
+            "latencies": latencies,
+            "parameters": parameters,
+            "failed": failed,
         }
 
 
@@ -100,8 +104,8 @@ def summary(times: list[float]) -> dict[str, Any]:
     """Median, least and quartiles of some times."""
     low, median, high = np.quantile(times, [0.25, 0.5, 0.75])
     return {
-        "milliseconds": float(median),
-        "milliseconds_least": min(times),
-        "milliseconds_quartiles": [float(low), float(high)],
+        "median_ms": float(median),
+        "least_ms": min(times),
+        "quartiles_ms": [float(low), float(high)],
         "repeats": len(times),
     }
