@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facetory.affectdiff.normalisation import Normalisation, normalised, statistics_of
 from facetory.data.mosei.labels import emotion_labels, sentiment_labels
 from facetory.data.mosei.segments import read_segments
 from facetory.data.mosei.spec import MODALITIES, Modality
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from facetory.affectdiff.spec import RecognizerSpec
     from facetory.data.mosei.segments import Segments
 
-LIMIT = 10.0
-"""Normalised features are clamped to ± this (Section II-C)."""
-BLOCK = 1 << 16
-Normalisation = dict[Modality, tuple[Tensor, Tensor]]
-"""Mean and standard deviation (D,) float32 of each modality's columns, on the CPU."""
 Streams = tuple[Tensor, Tensor, Tensor]
 
 
@@ -131,38 +126,6 @@ def labels_of(segments: Segments, spec: RecognizerSpec) -> np.ndarray:
     return sentiment_labels(segments.sentiment, 7 if spec.task == "sentiment7" else 2)
 
 
-def statistics_of(segments: Segments, training: np.ndarray) -> Normalisation:
-    """Mean and standard deviation of each column over the measured, finite values of some segments.
-
-    A column that is constant there is centred and not scaled.
-    """
-    chosen = np.zeros(len(segments.segment_ids), bool)
-    chosen[training] = True
-    found: Normalisation = {}
-    for modality in MODALITIES:
-        use = np.repeat(chosen, np.diff(segments.offsets[modality])) & segments.valid[modality]
-        count, mean = _sums(segments.streams[modality], use, 0.0, 1)
-        mean = mean / np.maximum(count, 1)
-        variance = _sums(segments.streams[modality], use, mean, 2)[1] / np.maximum(count - 1, 1)
-        std = np.sqrt(variance)
-        std[std < 1e-6] = 1.0
-        found[modality] = (torch.from_numpy(mean).float(), torch.from_numpy(std).float())
-    return found
-
-
-def _sums(
-    rows: np.ndarray, use: np.ndarray, centre: np.ndarray | float, power: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """How many finite values each column has, and Σ (x - centre)^power over them, (D,) float64, in blocks."""
-    count, total = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
-    for first in range(0, len(rows), BLOCK):
-        block = rows[first : first + BLOCK][use[first : first + BLOCK]].astype(np.float64)
-        finite = np.isfinite(block)
-        count += finite.sum(0)
-        total += ((np.where(finite, block, 0) - centre) ** power).sum(0, where=finite)
-    return count, total
-
-
 def _on_device(
     segments: Segments, modality: Modality, normalisation: tuple[Tensor, Tensor], device: str
 ) -> tuple[Tensor, Tensor]:
@@ -173,15 +136,5 @@ def _on_device(
     measured = torch.zeros(len(rows) + 1, dtype=torch.bool, device=device)
     measured[:-1] = torch.from_numpy(valid).to(device)
     result[:-1] = torch.from_numpy(rows).to(device)
-    result[:-1].sub_(mean).div_(std).nan_to_num_(0.0, 0.0, 0.0).clamp_(-LIMIT, LIMIT)
-    result[~measured] = 0.0
+    normalised(result[:-1], mean, std)[~measured[:-1]] = 0.0
     return result, measured
-
-
-def tensors_of(normalisation: Mapping[Modality, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-    """A normalisation under the names that it has in weights.safetensors: normalisation.text.mean, …."""
-    return {
-        f"normalisation.{modality}.{name}": tensor
-        for modality, pair in normalisation.items()
-        for name, tensor in zip(("mean", "std"), pair, strict=True)
-    }

@@ -5,11 +5,7 @@ Epochs count from 0.
 
 from __future__ import annotations
 
-import math
 from typing import Literal
-
-KL_TARGET = 5.0
-"""Nats a time step that `adaptive_beta` leaves the posterior; the text's runs (Fig. 7) keep less than one."""
 
 
 def curriculum(kind: Literal["paper", "code", "none"], epoch: int) -> tuple[float, float]:
@@ -28,12 +24,3 @@ def curriculum(kind: Literal["paper", "code", "none"], epoch: int) -> tuple[floa
 def temperature(epoch: int) -> float:
     """The Gumbel-softmax temperature: from 1 down to 0.5 in steps of 0.05, as released."""
     return max(0.5, 1.0 - 0.05 * epoch)
-
-
-def adaptive_beta(beta: float, kl: float, target: float = KL_TARGET) -> float:
-    """β · sigmoid(KL - target): ControlVAE's proportional term (Shao et al., ICML 2020).
-
-    ``kl`` is the mean KL divergence of a time step in nats, summed over dimensions: above the target β has
-    its full weight, below it the pressure on the posterior fades, so that minority classes keep their modes.
-    """
-    return beta / (1.0 + math.exp(min(target - kl, 50.0)))

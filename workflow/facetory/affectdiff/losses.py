@@ -10,6 +10,8 @@ from torch import Tensor
 
 CAP = 8.0
 """The largest class weight."""
+KL_TARGET = 5.0
+"""Nats a time step that `adaptive_beta` leaves the posterior; the text's runs (Fig. 7) keep less than one."""
 
 
 def focal_cross_entropy(
@@ -40,13 +42,23 @@ def kl_free_bits(mean: Tensor, logvar: Tensor, free_bits: float, valid: Tensor |
 
     ``mean`` and ``logvar`` (B, L, d); ``valid`` (B, L) restricts the mean to those time steps.
     """
+    mean, logvar = mean.float(), logvar.float()
     kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
     return masked_mean((kl - free_bits).clamp(min=0).sum(-1), valid)
 
 
+def adaptive_beta(beta: float, kl: Tensor, target: float = KL_TARGET) -> Tensor:
+    """β · sigmoid(KL - target), without gradient: ControlVAE's proportional term (Shao et al., ICML 2020).
+
+    ``kl`` is the mean KL divergence of a time step in nats, summed over dimensions: above the target β has
+    its full weight, below it the pressure on the posterior fades, so that minority classes keep their modes.
+    """
+    return beta * torch.sigmoid(kl.detach() - target)
+
+
 def diffusion_loss(noise: Tensor, predicted: Tensor, valid: Tensor | None = None) -> Tensor:
     """Mean of (ε - ε̂)² (Eq. 10) over (B, d, L), of ``valid`` (B, L) time steps alone where given."""
-    return masked_mean((noise - predicted).square().mean(1), valid)
+    return masked_mean((noise - predicted.float()).square().mean(1), valid)
 
 
 def causal_penalty(h: Tensor | None, adjacency: Tensor, sparsity: float) -> Tensor:

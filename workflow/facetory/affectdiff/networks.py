@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from facetory.affectdiff.batches import Normalisation
+from facetory.affectdiff.normalisation import Normalisation
 from facetory.affectdiff.spec import BaselineSpec, ModelSpec, RecognizerSpec
 from facetory.data.mosei.spec import MODALITIES
 from facetory.pipeline.files import FacetoryError, open_tensors, read_metadata
