@@ -14,7 +14,6 @@ import numpy as np
 
 EPSILON = 10e-4
 """Seconds that two intervals must share to intersect, and that a word must last (the SDK's)."""
-LARGEST = np.finfo(np.float32).max
 CANDIDATES = 1 << 21
 """Pairs of a reference and an interval that are looked at in one go."""
 
@@ -58,7 +57,7 @@ def averaged(references: np.ndarray, intervals: np.ndarray, features: np.ndarray
     offsets, members = intersections(references, intervals)
     shape = (len(references), len(features))
     meets = csr_array((np.ones(len(members)), members, offsets), shape=shape)
-    finite = np.abs(features) <= LARGEST
+    finite = np.isfinite(features)
     whole = bool(finite.all())
     totals = meets @ (features if whole else np.where(finite, features, 0)).astype(np.float64)
     counts = np.diff(offsets)[:, None] if whole else meets @ finite.astype(np.float64)

@@ -20,6 +20,8 @@ from facetory.pipeline.files import FacetoryError
 if TYPE_CHECKING:
     import h5py
 
+NUMBERS, STRINGS = "fiu", "SO"
+SAYS = {NUMBERS: "numbers", STRINGS: "words"}
 ALIGNED_ID = re.compile(r"\[\d+\]$")
 PLACE_AGAIN = "The copy is damaged or of another kind; place the file again."
 
@@ -34,8 +36,8 @@ class Stream(NamedTuple):
 class Csd:
     """An open file: its video ids in order, and each video's stream when it is asked for."""
 
-    def __init__(self, path: Path, data: h5py.Group, width: int | None) -> None:
-        self.path, self.data = path, data
+    def __init__(self, path: Path, data: h5py.Group, width: int | None, kinds: str = NUMBERS) -> None:
+        self.path, self.data, self.kinds = path, data, kinds
         self.videos = tuple(sorted(data.keys()))
         self._known = frozenset(self.videos)
         if not self.videos:
@@ -52,10 +54,11 @@ class Csd:
         return video in self._known
 
     def read(self, video: str, rows: int | None = None) -> Stream:
-        """A video's features as stored, its intervals as float64; ``rows``: only the first ones."""
+        """A video's features as float32 (±inf where too large), intervals as float64; ``rows``: the first."""
         features, intervals = self._checked(video, self.width)
         try:
-            return Stream(features[:rows], intervals[:rows].astype(np.float64))
+            with np.errstate(over="ignore"):
+                return Stream(features[:rows].astype(np.float32), intervals[:rows].astype(np.float64))
         except OSError as error:
             raise FacetoryError(f"{self.path}: {video} cannot be read ({error}). {PLACE_AGAIN}") from error
 
@@ -72,7 +75,8 @@ class Csd:
     def _checked(self, video: str, width: int | None) -> tuple[h5py.Dataset, h5py.Dataset]:
         where = f"{self.path}: {video}"
         group = _member(self.data, video, where)
-        features, intervals = (_numbers(group, name, where) for name in Stream._fields)
+        features = _array(group, "features", where, self.kinds)
+        intervals = _array(group, "intervals", where, NUMBERS)
         if features.ndim != 2 or (width and features.shape[1] != width):
             expected = f"(n, {width})" if width else "(n, d)"
             raise FacetoryError(
@@ -87,8 +91,10 @@ class Csd:
 
 
 @contextmanager
-def open_csd(path: Path | str, width: int | None = None) -> Iterator[Csd]:
+def open_csd(path: Path | str, width: int | None = None, kinds: str = NUMBERS) -> Iterator[Csd]:
     """Open a `.csd` file; ``width`` is the features' number of columns (None: the first video's).
+
+    ``kinds`` is `NUMBERS`, or `STRINGS` for the words, whose features are bytes.
 
     Raises `FacetoryError` for a file that is missing, not HDF5, without exactly one root group and its data
     group, or that leads out of itself by links; a video's own layout is checked when it is read, or by
@@ -108,7 +114,7 @@ def open_csd(path: Path | str, width: int | None = None) -> Iterator[Csd]:
         if len(roots) != 1:
             raise FacetoryError(f"{path}: {len(roots)} root groups, expected one. {PLACE_AGAIN}")
         root = _member(file, roots[0], str(path))
-        yield Csd(path, _member(root, "data", f"{path}: {roots[0]}"), width)
+        yield Csd(path, _member(root, "data", f"{path}: {roots[0]}"), width, kinds)
 
 
 def _member(group: h5py.Group, name: str, where: str) -> Any:
@@ -121,25 +127,26 @@ def _member(group: h5py.Group, name: str, where: str) -> Any:
     return found
 
 
-def _numbers(group: h5py.Group, name: str, where: str) -> Any:
-    """A dataset of real numbers whose bytes lie in this file."""
+def _array(group: h5py.Group, name: str, where: str, kinds: str) -> Any:
+    """A dataset of some kinds of data (NumPy's letters) whose bytes lie in this file."""
     import h5py
 
     found = _hard(group, name, where)
-    if not isinstance(found, h5py.Dataset) or found.dtype.kind not in "fiu":
-        raise FacetoryError(f"{where}: '{name}' is no array of numbers. {PLACE_AGAIN}")
+    if not isinstance(found, h5py.Dataset) or found.dtype.kind not in kinds:
+        raise FacetoryError(f"{where}: '{name}' is no array of {SAYS[kinds]}. {PLACE_AGAIN}")
     if found.external or found.is_virtual:
-        raise FacetoryError(f"{where}: '{name}' takes its numbers from another file, which is refused.")
+        raise FacetoryError(f"{where}: '{name}' takes its content from another file, which is refused.")
     return found
 
 
 def _hard(group: h5py.Group, name: str, where: str) -> Any:
     import h5py
 
-    link = group.get(name, getlink=True)
-    if link is None:
-        raise FacetoryError(f"{where}: '{name}' is missing. {PLACE_AGAIN}")
-    if not isinstance(link, h5py.HardLink):
+    try:
+        link = group.id.links.get_info(name.encode())
+    except KeyError as error:
+        raise FacetoryError(f"{where}: '{name}' is missing. {PLACE_AGAIN}") from error
+    if link.type != h5py.h5l.TYPE_HARD:
         raise FacetoryError(f"{where}: '{name}' is a link to elsewhere, which is refused. {PLACE_AGAIN}")
     try:
         return group[name]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facetory.data.index import write_csv
-from facetory.data.mosei.align import EPSILON, LARGEST
+from facetory.data.mosei.align import EPSILON
 from facetory.data.mosei.csd import Stream
 from facetory.data.mosei.labels import COLUMNS, LIMITS
 
@@ -98,7 +98,7 @@ def usable_stream(video: str, name: str, stream: Stream, strict: bool) -> tuple[
             lasting &= ~short
     if not lasting.all():
         features, intervals = features[lasting], intervals[lasting]
-    infinite = np.count_nonzero(~(np.abs(features) <= LARGEST))
+    infinite = np.count_nonzero(~(np.isfinite(features)))
     if infinite:
         detail = f"{infinite} of {features.size} entries"
         odd.append(Odd(video, "", f"{name} is not finite", "left out of the means", detail))

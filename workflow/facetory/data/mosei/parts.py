@@ -54,7 +54,7 @@ def parts(
         why = "; ".join(f"{problem}: {count}" for problem, count in dropped(ledger).items())
         raise FacetoryError(
             f"{spec.corpus.dataset}: none of {counts['segments']} segments of {len(videos)} videos is left "
-            f"under the policy '{spec.policy}' ({why}). Check that the files belong together, or use 'masked'."
+            f"under the policy '{spec.policy}' ({why}). Check that the files belong together."
         )
 
 
@@ -89,13 +89,14 @@ def _chunk(spec: AlignmentSpec, files: Files, videos: Sequence[str]) -> list[Don
 
 
 def _video(spec: AlignmentSpec, opened: Mapping[str, Csd], video: str) -> Done:
-    lengths = {name: csd.lengths(video) for name, csd in opened.items() if video in csd}
-    rows = spec.length if spec.policy == "code" else None
+    strict, length = spec.policy == "strict", spec.length
     labels = opened["labels"].read(video)
-    streams = {m: opened[m].read(video, rows) if m in lengths else None for m in MODALITIES}
     if spec.policy == "code":
+        lengths = {name: csd.lengths(video) for name, csd in opened.items() if video in csd}
+        streams = {m: opened[m].read(video, length) for m in MODALITIES if video in opened[m]}
         part, odd = first_rows(video, labels, streams, lengths)
     else:
+        streams = {m: opened[m].read(video) for m in MODALITIES if video in opened[m]}
         widths = {m: opened[m].width for m in MODALITIES}
-        part, odd = word_segments(video, labels, streams, widths, spec.length, spec.policy == "strict")
-    return min(lengths["labels"]), part, odd
+        part, odd = word_segments(video, labels, streams, widths, length, strict)
+    return min(len(labels.features), len(labels.intervals)), part, odd

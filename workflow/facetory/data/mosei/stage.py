@@ -15,7 +15,7 @@ from facetory.data.mosei.csd import open_csd
 from facetory.data.mosei.ledger import Odd, dropped, prefixes, write_ledger
 from facetory.data.mosei.parts import Files, parts
 from facetory.data.mosei.segments import write_segments
-from facetory.data.mosei.spec import MODALITIES, AlignmentSpec, CorpusSpec
+from facetory.data.mosei.spec import MODALITIES, AlignmentSpec, CorpusSpec, Modality
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 from facetory.pipeline.provenance import manifest
 
@@ -139,8 +139,8 @@ def _files(corpus: dict[str, Any], place: Path, extractions: Mapping[str, Path])
     return files
 
 
-def _around(files: Files) -> tuple[list[Odd], dict[str, Any], dict[str, int]]:
-    """What the ids alone tell: ledger rows, the counts that the alignment adds to; and the features' widths."""
+def _around(files: Files) -> tuple[list[Odd], dict[str, Any], dict[Modality, int]]:
+    """What the ids alone tell: ledger rows, and the first of the counts; and the features' widths."""
     with ExitStack() as stack:
         opened = {name: stack.enter_context(open_csd(*file)) for name, file in files.items()}
         videos = {name: csd.videos for name, csd in opened.items()}

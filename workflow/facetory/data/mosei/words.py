@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from facetory.data.mosei.align import LARGEST, averaged, intersections
+from facetory.data.mosei.align import averaged, intersections
 from facetory.data.mosei.csd import Stream
 from facetory.data.mosei.ledger import DROPPED, Odd, usable_labels, usable_stream
 from facetory.data.mosei.segments import Segments
@@ -19,7 +19,7 @@ SLICE = 0.3
 def word_segments(
     video: str,
     labels: Stream,
-    streams: Mapping[Modality, Stream | None],
+    streams: Mapping[Modality, Stream],
     widths: Mapping[Modality, int],
     length: int,
     strict: bool,
@@ -82,13 +82,13 @@ def _kept(
     odd: list[Odd],
 ) -> tuple[Segments | None, list[Odd]]:
     """The segments that the policy keeps; ``segment`` says whose position each row of ``values`` is."""
-    valid = {m: np.asarray(np.isfinite(values[m]).any(axis=1)) for m in MODALITIES}
+    valid = {m: _measured(values[m]) for m in MODALITIES}
     present = np.stack([np.bincount(segment[valid[m]], minlength=len(rows)) > 0 for m in MODALITIES], axis=1)
-    kept = present.all(axis=1) if strict else present.any(axis=1)
+    kept = present.sum(axis=1) >= (len(MODALITIES) if strict else 1)
     for i in np.flatnonzero(~kept):
-        unspoken = not (segment == i).any()
-        missing = [m for m, there in zip(MODALITIES, present[i], strict=True) if not there and not unspoken]
-        odd.append(Odd(video, int(rows[i]), f"{' and '.join(missing) or 'text'} missing", DROPPED))
+        unseen = [m for m, there in zip(MODALITIES, present[i], strict=True) if not there]
+        missing = " and ".join(unseen if i in segment else ["text"])
+        odd.append(Odd(video, int(rows[i]), f"{missing} missing", DROPPED))
     if not kept.any():
         return None, odd
     chosen = kept[segment]
@@ -109,7 +109,7 @@ def _kept(
 def first_rows(
     video: str,
     labels: Stream,
-    streams: Mapping[Modality, Stream | None],
+    streams: Mapping[Modality, Stream],
     lengths: Mapping[str, tuple[int, int]],
 ) -> tuple[Segments | None, list[Odd]]:
     """A video as the released code takes it: the rows of each stream as given, and the first label row.
@@ -126,11 +126,11 @@ def first_rows(
             return None, [Odd(video, "", f"{name} and its intervals differ in number", DROPPED, detail)]
     if not np.isfinite(labels.features[0]).all():
         return None, [Odd(video, 0, "label is no number", DROPPED)]
-    values = {m: _finite(stream.features) for m in MODALITIES if (stream := streams[m])}
+    values = {m: _finite(streams[m].features) for m in MODALITIES}
     part = Segments(
         values,
         {m: np.array([0, len(values[m])]) for m in MODALITIES},
-        {m: np.isfinite(values[m]).any(axis=1) for m in MODALITIES},
+        {m: _measured(values[m]) for m in MODALITIES},
         labels.features[:1, 1:].astype(np.float32),
         labels.features[:1, 0].astype(np.float32),
         labels.intervals[:1],
@@ -141,7 +141,11 @@ def first_rows(
 
 def _finite(features: np.ndarray) -> np.ndarray:
     """Features as float32, NaN where an entry is not finite."""
-    return np.where(np.abs(features) <= LARGEST, features, np.nan).astype(np.float32)
+    return np.where(np.isfinite(features), features, np.nan).astype(np.float32)
+
+
+def _measured(values: np.ndarray) -> np.ndarray:
+    return ~np.isnan(values).all(axis=1)
 
 
 def _slices(spans: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
