@@ -62,7 +62,7 @@ class Recognition:
         """The prior's parameters and all others; clipped by their joint norm unless ``clip_apart``."""
         inside = [] if self.prior is None else list(self.prior.parameters())
         known = {id(parameter) for parameter in inside}
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [parameter for parameter in self.model.parameters() if id(parameter) not in known]}
         ]
         if inside:
