@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from facetory.pipeline.files import FacetoryError
 
 Streams = tuple[Tensor, Tensor, Tensor]
 """Text, audio and video, each (B, L, D_m)."""
+HIDDEN = -1e9
+"""Score of a row that is not seen: its share is exactly 0 beside one that is."""
 
 
 class Network(nn.Module, ABC):
@@ -78,20 +81,34 @@ def presence(measured: Streams) -> Tensor:
     return torch.stack([rows.any(1) for rows in measured], 1)
 
 
-def attend(
-    attention: nn.MultiheadAttention, queries: Tensor, keys: Tensor, measured: Tensor, causal: bool = False
-) -> Tensor:
-    """Attention of queries (B, Lq, D) on the measured rows of (B, Lk, D), themselves the values.
+class View(NamedTuple):
+    """What queries see of a stream: a bias (B, 1, L, L) of their scores, and who sees a row (B, L, 1)."""
 
-    ``causal`` hides later rows.  A query that sees no row gets 0.
-    """
-    seen = measured[:, None].expand(-1, queries.shape[1], -1)
+    bias: Tensor
+    some: Tensor
+
+
+def view(measured: Tensor, causal: bool = False) -> View:
+    """The measured rows (B, L); ``causal`` hides those after the query's."""
+    seen = measured[:, None, :].expand(-1, measured.shape[1], -1)
     if causal:
-        seen = seen & seen.new_ones(seen.shape[1:]).tril(keys.shape[1] - queries.shape[1])
-    some = seen.any(-1, keepdim=True)
-    hidden = (~seen & some).repeat_interleave(attention.num_heads, 0)
-    found, _ = attention(queries, keys, keys, attn_mask=hidden, need_weights=False)
-    return found * some
+        seen = seen & seen.new_ones(seen.shape[1:]).tril()
+    bias = torch.zeros(seen.shape, device=seen.device).masked_fill(~seen, HIDDEN)
+    return View(bias[:, None], seen.any(-1, keepdim=True))
+
+
+def attend(attention: nn.MultiheadAttention, queries: Tensor, keys: Tensor, seen: View) -> Tensor:
+    """What queries (B, L, D) find among keys (B, L, D), themselves the values; 0 where they see none.
+
+    The module's own forward gives NaN there, and builds its masks at every call.
+    """
+    d, weight, bias = attention.embed_dim, attention.in_proj_weight, attention.in_proj_bias
+    q = F.linear(queries, weight[:d], bias[:d])
+    k, v = F.linear(keys, weight[d:], bias[d:]).chunk(2, -1)
+    q, k, v = (x.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for x in (q, k, v))
+    dropout = attention.dropout if attention.training else 0.0
+    found = F.scaled_dot_product_attention(q, k, v, seen.bias.to(q.dtype), dropout)
+    return attention.out_proj(found.transpose(1, 2).flatten(2)) * seen.some
 
 
 def multiple(width: int, parts: int, name: str) -> None:

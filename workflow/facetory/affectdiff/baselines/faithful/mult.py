@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from facetory.affectdiff.baselines.layers import Network, Streams, last
 from facetory.affectdiff.baselines.lite.mult import DIRECTIONS
-from facetory.affectdiff.baselines.transformer import Transformer
+from facetory.affectdiff.baselines.transformer import Stream, Transformer
 
 
 class MulT(Network):
@@ -48,15 +48,14 @@ class MulT(Network):
         """The last measured row of each modality's memory (B, 6 hidden)."""
         text, audio, video = streams
         x = [
-            project(rows.mT).mT
-            for project, rows in zip(self.projections, (self.text_dropout(text), audio, video), strict=True)
+            Stream.of(project(rows.mT).mT, kept)
+            for project, rows, kept in zip(
+                self.projections, (self.text_dropout(text), audio, video), measured, strict=True
+            )
         ]
-        found = [
-            transformer(x[q], measured[q], x[k], measured[k])
-            for transformer, (q, k) in zip(self.across, DIRECTIONS, strict=True)
-        ]
+        found = [transformer(x[q], x[k]) for transformer, (q, k) in zip(self.across, DIRECTIONS, strict=True)]
         remembered = [
-            last(memory(torch.cat(found[2 * m : 2 * m + 2], -1), measured[m]), measured[m])
+            last(memory(x[m]._replace(rows=torch.cat(found[2 * m : 2 * m + 2], -1))), measured[m])
             for m, memory in enumerate(self.memories)
         ]
         return torch.cat(remembered, 1)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from facetory.affectdiff.baselines.layers import Network, Streams, last
 from facetory.affectdiff.baselines.recurrent import Recurrent
-from facetory.affectdiff.baselines.transformer import Transformer
+from facetory.affectdiff.baselines.transformer import Stream, Transformer
 
 
 class TETFN(Network):
@@ -58,19 +58,21 @@ class TETFN(Network):
             for read, rows, kept in zip(self.recurrent, streams[1:], measured[1:], strict=True)
         )
         t, a, v = (
-            project(rows) for project, rows in zip(self.projections, (streams[0], spoken, seen), strict=True)
+            Stream.of(project(rows), kept)
+            for project, rows, kept in zip(
+                self.projections, (streams[0], spoken, seen), measured, strict=True
+            )
         )
-        mt, ma, mv = measured
         text_audio, text_video, audio_text, video_text = self.across
         audio_video, video_audio = self.enhanced
         found = (
-            (text_audio(t, mt, a, ma), text_video(t, mt, v, mv)),
-            (audio_text(a, ma, t, mt), audio_video(a, ma, v, mv, t, mt)),
-            (video_text(v, mv, t, mt), video_audio(v, mv, a, ma, t, mt)),
+            (text_audio(t, a), text_video(t, v)),
+            (audio_text(a, t), audio_video(a, v, t)),
+            (video_text(v, t), video_audio(v, a, t)),
         )
         remembered = [
-            last(memory(torch.cat(pair, -1), kept), kept)
-            for memory, pair, kept in zip(self.memories, found, measured, strict=True)
+            last(memory(stream._replace(rows=torch.cat(pair, -1))), stream.measured)
+            for memory, pair, stream in zip(self.memories, found, (t, a, v), strict=True)
         ]
         return torch.cat(remembered, 1)
 
@@ -87,8 +89,6 @@ class TextEnhanced(nn.Module):
         self.lower = Transformer(width, heads, 1, attention=0.1, dropout=0.1)
         self.upper = Transformer(width, heads, levels, attention=0.1, dropout=0.1)
 
-    def forward(
-        self, queries: Tensor, mq: Tensor, keys: Tensor, mk: Tensor, text: Tensor, mt: Tensor
-    ) -> Tensor:
-        """Queries, keys and text (B, L, D), each with its mask, to (B, L, D)."""
-        return self.upper(queries, mq, self.lower(keys, mk, text, mt), mk)
+    def forward(self, stream: Stream, other: Stream, text: Stream) -> Tensor:
+        """(B, L, D), 0 where the stream was not measured."""
+        return self.upper(stream, other._replace(rows=self.lower(other, text)))

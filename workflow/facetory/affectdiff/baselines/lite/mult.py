@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from facetory.affectdiff.baselines.layers import Network, Streams, attend, head, mean, multiple
+from facetory.affectdiff.baselines.layers import Network, Streams, View, attend, head, mean, multiple, view
 
 DIRECTIONS = ((0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1))
 """(Query, key) modalities."""
@@ -35,8 +35,9 @@ class MulT(Network):
     def represent(self, streams: Streams, measured: Streams) -> Tensor:
         """The mean (B, hidden) over rows that any modality measured."""
         x = [projection(rows) for projection, rows in zip(self.projections, streams, strict=True)]
+        seen = [view(rows) for rows in measured]
         found = [
-            attention(x[q], x[k], measured[k]) * measured[q][..., None]
+            attention(x[q], x[k], seen[k]) * measured[q][..., None]
             for attention, (q, k) in zip(self.attentions, DIRECTIONS, strict=True)
         ]
         return mean(self.fusion(torch.cat(found, -1)), torch.stack(measured).any(0))
@@ -56,8 +57,7 @@ class CrossAttention(nn.Module):
         self.attention = nn.MultiheadAttention(width, heads, 0.3, batch_first=True)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, queries: Tensor, keys: Tensor, measured: Tensor) -> Tensor:
-        """The queries (B, L, D) with what they found among the measured keys."""
-        return self.norm(
-            queries + attend(self.attention, self.query(queries), self.key_value(keys), measured)
-        )
+    def forward(self, queries: Tensor, keys: Tensor, seen: View) -> Tensor:
+        """The queries (B, L, D) with what they found among the keys that are seen."""
+        found = attend(self.attention, self.query(queries), self.key_value(keys), seen)
+        return self.norm(queries + found)

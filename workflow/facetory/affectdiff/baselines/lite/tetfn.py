@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from facetory.affectdiff.baselines.layers import Network, Streams, attend, head, mean, multiple
+from facetory.affectdiff.baselines.layers import Network, Streams, View, attend, head, mean, multiple, view
 from facetory.affectdiff.baselines.norms import GroupNorm
 
 GROUPS = 8
@@ -39,8 +39,9 @@ class TETFN(Network):
         encoded = [
             encode(rows, kept) for encode, rows, kept in zip(self.encoders, streams, measured, strict=True)
         ]
+        text, seen = encoded[0], view(measured[0])
         pooled = [
-            mean(guide(rows, encoded[0], measured[0]), kept)
+            mean(guide(rows, text, seen), kept)
             for guide, rows, kept in zip(self.guides, encoded, measured, strict=True)
         ]
         return torch.cat(pooled, 1)
@@ -58,9 +59,9 @@ class Guide(nn.Module):
         self.attention = nn.MultiheadAttention(width, heads, 0.3, batch_first=True)
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, rows: Tensor, text: Tensor, measured: Tensor) -> Tensor:
-        """The rows with what they found among the measured words."""
-        return self.norm(rows + attend(self.attention, rows, text, measured))
+    def forward(self, rows: Tensor, text: Tensor, seen: View) -> Tensor:
+        """The rows with what they found among the words that are seen."""
+        return self.norm(rows + attend(self.attention, rows, text, seen))
 
 
 class Encoder(nn.Module):
