@@ -4,11 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from facetory.affectdiff.batches import load, tensors_of
+from facetory.affectdiff.batches import load
+from facetory.affectdiff.export import export_recognizer
 from facetory.affectdiff.networks import WEIGHTS, build
-from facetory.affectdiff.spec import BaselineSpec, ModelSpec, RecognizerSpec
+from facetory.affectdiff.normalisation import tensors_of
+from facetory.affectdiff.score import score_recognizer
+from facetory.affectdiff.spec import BaselineSpec, ModelSpec, RecognizerSpec, ScoreSpec
+from facetory.affectdiff.train import data_of
 from facetory.data.mosei.segments import Segments, write_segments
 from facetory.data.mosei.spec import MODALITIES, AlignmentSpec, CorpusSpec
+from facetory.data.mosei.synthetic import planted
 from facetory.pipeline.files import sha256_of, write_json, write_tensors
 
 DIMS = (5, 4, 3)
@@ -43,14 +48,14 @@ def _trained(model, policy="strict", **rest) -> RecognizerSpec:
     return RecognizerSpec(dataset=CORPUS.dataset, model=model, alignment=alignment, seed=1, **rest)
 
 
-def segments(seed: int = 0) -> Segments:
+def segments(seed: int = 0, dims: tuple[int, int, int] = DIMS) -> Segments:
     """60 segments of up to 8 rows (longer than the model reads); some have no audio."""
     random = np.random.default_rng(seed)
     n = VIDEOS * PER_VIDEO
     offsets = np.concatenate([[0], np.cumsum(random.integers(1, 9, n))]).astype(np.int64)
     rows = int(offsets[-1])
     streams = {
-        m: random.normal(3, 2, (rows, d)).astype(np.float32) for m, d in zip(MODALITIES, DIMS, strict=True)
+        m: random.normal(3, 2, (rows, d)).astype(np.float32) for m, d in zip(MODALITIES, dims, strict=True)
     }
     valid = {m: np.ones(rows, bool) for m in MODALITIES}
     for i in range(0, n, 7):
@@ -64,7 +69,7 @@ def segments(seed: int = 0) -> Segments:
         random.uniform(-3, 3, n).astype(np.float32),
         np.tile([0.0, 1.0], (n, 1)),
         [f"video{i // PER_VIDEO}[{i % PER_VIDEO}]" for i in range(n)],
-        {"title": "Synthetic MOSEI"},
+        {"corpus": {"title": "Synthetic MOSEI", "synthetic": True, "planted": planted()}},
     )
 
 
@@ -93,7 +98,28 @@ def recognizer(folder: Path, spec: RecognizerSpec, segments_path: Path) -> Path:
             "status": "trained",
             "spec": spec.model_dump(mode="json"),
             "outputs": {WEIGHTS: sha256_of(weights)},
-            "parameters": {"total": 1, "trainable": 1, "without_prior": 1},
+            "parameters": {"total": 1234, "trainable": 1234, "without_prior": 1234},
+            "data": data_of(corpus, spec),
         },
     )
     return folder
+
+
+def scores(folder: Path, trained: Path, spec: RecognizerSpec, segments_path: Path) -> Path:
+    score_recognizer(ScoreSpec(train=spec, conditions=("clean",)), trained, segments_path, folder)
+    return folder
+
+
+def exported(root: Path, spec: RecognizerSpec | None = None, scored: bool = False, **options) -> Path:
+    """A model's folder, as people get it."""
+    spec = spec or affect_diff(masks=True, policy="masked")
+    segments_path = written(root, segments(dims=spec.model.dims))
+    trained = recognizer(root / "recognizer", spec, segments_path)
+    of = scores(root / "scores", trained, spec, segments_path) if scored else None
+    export_recognizer(trained, of, root / "model", **options)
+    return root / "model"
+
+
+def utterance(rows: int = 4, seed: int = 0) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return {m: random.normal(3, 2, (rows, d)) for m, d in zip(MODALITIES, DIMS, strict=True)}

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["CounterfactualEditor", "EmotionDiffusionClassifier"]
+__all__ = ["AffectDiff", "CounterfactualEditor", "EmotionDiffusionClassifier"]
 
 if TYPE_CHECKING:
+    from facetory.affectdiff.predict import AffectRecognizer as AffectDiff
     from facetory.emodc.predict import EmotionDiffusionClassifier
     from facetory.smc.editor import CounterfactualEditor
 
@@ -20,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from facetory.smc.editor import CounterfactualEditor
 
         return CounterfactualEditor
+    if name == "AffectDiff":
+        from facetory.affectdiff.predict import AffectRecognizer
+
+        return AffectRecognizer
     raise AttributeError(f"module 'facetory' has no attribute {name!r}")
