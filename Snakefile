@@ -23,6 +23,7 @@ include: "workflow/rules/latents.smk"
 include: "workflow/rules/emodc.smk"
 include: "workflow/rules/recognition.smk"
 include: "workflow/rules/smc.smk"
+include: "workflow/rules/affectdiff.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/probes.smk"
 
@@ -48,6 +49,7 @@ rule all:
         rules.emodc_cards.input,
         rules.emodc_models.input,
         rules.smc_models.input,
+        rules.affectdiff_models.input,
 
 
 include: "workflow/rules/report.smk"

@@ -43,22 +43,29 @@ PROBED = {spec.dataset: spec for spec in STUDY.runs.values()}
 CORRUPT_FIRST = any(
     spec.order == "corrupt_then_align" for spec in STUDY.evaluations.values()
 )
-PAPERS = {"emodc": "EmoDC", "smc": "SMC"}
-KINDS = (
-    "run",
-    "evaluation",
-    "classifier",
-    "classification",
-    "generation",
-    "timing",
-    "race",
-    "diffusion",
-    "decoder",
-    "sample",
-    "edit",
-    "measure",
-    "reconstruction",
-)
+PAPERS = {"emodc": "EmoDC", "smc": "SMC", "affectdiff": "Affect-Diff"}
+KINDS = {
+    "run": "runs",
+    "evaluation": "evaluations",
+    "classifier": "classifiers",
+    "classification": "classifications",
+    "generation": "generations",
+    "timing": "timings",
+    "race": "races",
+    "diffusion": "diffusions",
+    "decoder": "decoders",
+    "sample": "samples",
+    "edit": "edits",
+    "measure": "measures",
+    "reconstruction": "reconstructions",
+    "corpus": "corpora",
+    "extraction": "extractions",
+    "alignment": "alignments",
+    "recognizer": "recognizers",
+    "score": "scores",
+    "latency": "latencies",
+    "counterfactual": "counterfactuals",
+}
 
 
 def one_of(names):
@@ -88,6 +95,13 @@ wildcard_constraints:
     edit="[A-Za-z0-9_.-]+",
     measure="[A-Za-z0-9_.-]+",
     reconstruction="[A-Za-z0-9_.-]+",
+    corpus="[A-Za-z0-9_.-]+",
+    extraction="[A-Za-z0-9_.-]+",
+    alignment="[A-Za-z0-9_.-]+",
+    recognizer="[A-Za-z0-9_.-]+",
+    score="[A-Za-z0-9_.-]+",
+    latency="[A-Za-z0-9_.-]+",
+    counterfactual="[A-Za-z0-9_.-]+",
     released=one_of(SETTINGS.scale.pretraining),
     table="|".join(TABLES),
     figure="|".join(FIGURES),
@@ -148,7 +162,7 @@ def figure_code(wildcards):
 def asked(wildcards):
     """The spec of the run, evaluation, classifier or other kind of thing that a job makes."""
     kind = next(kind for kind in KINDS if kind in wildcards.keys())
-    return getattr(STUDY, f"{kind}s")[wildcards[kind]]
+    return getattr(STUDY, KINDS[kind])[wildcards[kind]]
 
 
 def asked_spec(wildcards):

@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 
 from facetory.cli import (
+    affect,
+    affectdiff,
     backbone,
     classifier,
     data,
@@ -39,6 +41,7 @@ for name, module in {
     "latents": latents,
     "emodc": emodc,
     "smc": smc,
+    "affectdiff": affectdiff,
     "classifier": classifier,
     "table": tables,
     "probe": probe,
@@ -46,6 +49,7 @@ for name, module in {
     app.add_typer(module.app, name=name)
 app.command("predict", help=predict.PREDICT_HELP)(predict.predict)
 app.command("edit", help=edit.EDIT_HELP)(edit.edit)
+app.command("affect", help=affect.AFFECT_HELP)(affect.affect)
 app.command("train", help=train.TRAIN_HELP)(train.train)
 emodc.app.command("export")(model.export)
 emodc.app.command("card")(model.card)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from facetory.affectdiff.registry import study as affectdiff_study
 from facetory.data import catalogue
 from facetory.diffusion import catalogue as weights
 from facetory.emodc.registry import study as emodc_study
@@ -41,7 +42,7 @@ def load_study(config: dict[str, Any] | Path) -> WholeStudy:
         return weights.missing(name, root)
 
     whole = WholeStudy(settings)
-    for study in (emodc_study, smc_study):
+    for study in (emodc_study, smc_study, affectdiff_study):
         whole.add(study(settings, placed, backbone_missing))
     names = dict.fromkeys([*settings.scale.slots.values(), *settings.config.slots.values()])
     whole.datasets = {
@@ -77,8 +78,8 @@ def status(
         slots.add_row(slot, dataset, "yes" if study.settings.is_stand_in(slot) else "no", reason or "yes")
     console.print(slots)
     console.print(
-        f"{len(study.runs) + len(study.classifiers) + len(study.diffusions)} runs, "
-        f"{len(study.evaluations) + len(study.classifications)} evaluations, {len(study.edits)} edits, "
+        f"{len(study.runs) + len(study.classifiers) + len(study.diffusions) + len(study.recognizers)} runs, "
+        f"{len(study.evaluations) + len(study.classifications) + len(study.scores)} evaluations, {len(study.edits)} edits, "
         f"{len(study.plans)} targets."
     )
     for reason in dict.fromkeys(study.missing.values()):

@@ -90,6 +90,7 @@ class Scale(_Strict):
     recognition: dict[str, Any] = {}
     emodc: dict[str, Any] = {}
     smc: dict[str, Any] = {}
+    affectdiff: dict[str, Any] = {}
 
 
 class Settings(_Strict):

@@ -96,6 +96,13 @@ class Study:
     edits: dict[str, Spec] = field(default_factory=dict)
     measures: dict[str, Spec] = field(default_factory=dict)
     reconstructions: dict[str, Spec] = field(default_factory=dict)
+    corpora: dict[str, Spec] = field(default_factory=dict)
+    extractions: dict[str, Spec] = field(default_factory=dict)
+    alignments: dict[str, Spec] = field(default_factory=dict)
+    recognizers: dict[str, TrainSpec] = field(default_factory=dict)
+    scores: dict[str, Spec] = field(default_factory=dict)
+    latencies: dict[str, Spec] = field(default_factory=dict)
+    counterfactuals: dict[str, Spec] = field(default_factory=dict)
     plans: dict[str, Plan] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 

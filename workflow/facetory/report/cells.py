@@ -57,7 +57,10 @@ class Cell(BaseModel):
 
 
 class CellTable(BaseModel):
-    """The cells of one table or figure, row by row in the paper's order; ``stub`` heads the row labels."""
+    """The cells of one table or figure, row by row in the paper's order; ``stub`` heads the row labels.
+
+    ``resampled`` is what the bootstrap of its intervals draws.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,6 +70,7 @@ class CellTable(BaseModel):
     scale: str
     reading: str
     stub: list[str] = []
+    resampled: str = "people"
     cells: list[Cell]
 
     @property

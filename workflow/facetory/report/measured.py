@@ -58,8 +58,9 @@ def cell_of(planned: PlannedCell, plan: Plan, found: Measured | str, tolerance: 
     )
 
 
-def table_of(plan: Plan, stub: list[str], cells: list[Cell]) -> CellTable:
-    """A plan's cells, measured, under its heading; ``stub`` heads the row labels."""
+def table_of(plan: Plan, stub: list[str], cells: list[Cell], resampled: str = "people") -> CellTable:
+    """A plan's cells, measured, under its heading; ``stub`` heads the row labels, ``resampled`` is what the
+    bootstrap draws."""
     return CellTable(
         table=plan.name,
         title=plan.title,
@@ -67,6 +68,7 @@ def table_of(plan: Plan, stub: list[str], cells: list[Cell]) -> CellTable:
         scale=plan.scale,
         reading=plan.reading,
         stub=stub,
+        resampled=resampled,
         cells=cells,
     )
 

@@ -45,7 +45,7 @@ def small_print(table: CellTable, statistics: bool = True) -> str:
         budgets(measured),
         _list("Samples:", map(_samples, measured)) if statistics else "",
         _list("Seeds:", (str(seed) for cell in measured for seed in cell.seeds)),
-        "Intervals: 95 %, bootstrap over people."
+        f"Intervals: 95 %, bootstrap over {table.resampled}."
         if statistics and any(cell.ci_low is not None for cell in cells)
         else "",
     ]

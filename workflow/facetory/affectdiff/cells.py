@@ -1,0 +1,86 @@
+"""Affect-Diff's records turned into cells: exact scores over seeds, with bootstrap intervals over videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from facetory.affectdiff import estimates
+from facetory.affectdiff.counterfactual_estimates import METRICS as COUNTERFACTUAL
+from facetory.affectdiff.counterfactual_estimates import read_counterfactuals
+from facetory.affectdiff.estimates import METRICS as SCORED
+from facetory.affectdiff.protocol import budget_of, papers
+from facetory.affectdiff.run_cells import RUN_METRICS
+from facetory.metrics.bootstrap import Estimate
+from facetory.pipeline.files import read_json
+from facetory.pipeline.registry import Plan, PlannedCell
+from facetory.report.cells import ROUNDING, CellTable, differences
+from facetory.report.measured import Measured, cell_of, table_of
+
+STUBS = {
+    "affectdiff_table1": ["Property"],
+    "affectdiff_table2": ["Method"],
+    "affectdiff_table3": ["Configuration"],
+    "affectdiff_table5": ["Condition"],
+    "affectdiff_table7": ["Task"],
+    "affectdiff_baselines": ["Baseline", "Size"],
+}
+TOLERANCE = 0.0005
+"""The paper prints three decimals of scores between 0 and 1."""
+
+Manifests = Mapping[Path, dict[str, Any]]
+
+
+def table(plan: Plan, root: Path | str) -> CellTable:
+    """A plan's cells, measured from the records in ``root``, a scale's results folder.
+
+    Identical logs of runs with different seeds are a `FacetoryError`: they were not different runs.
+    """
+    cells = [
+        cell_of(cell, plan, _found(cell, Path(root)), ROUNDING if cell.unit else TOLERANCE)
+        for cell in plan.cells
+    ]
+    return table_of(plan, STUBS.get(plan.name, ["Model"]), cells, resampled="videos")
+
+
+def _found(cell: PlannedCell, root: Path) -> Measured | str:
+    """A cell's measurement over all seeds, or why there is none."""
+    if cell.not_run or cell.kind != "measured":
+        return cell.not_run or "never measured"
+    manifests = {root / path: read_json(root / path) for path in cell.inputs}
+    for path, manifest in manifests.items():
+        if manifest["status"] in ("not_run", "failed"):
+            return f"{path.parent.name}: {manifest['reason']}"
+    runs = {
+        path.parent.name: manifest
+        for path, manifest in manifests.items()
+        if path.parent.parent.name == "recognizers"
+    }
+    estimates.check_seeds([runs[name] for name in cell.runs])
+    first = runs[cell.runs[0]]
+    budget = budget_of(first)
+    return Measured(_estimate(cell, manifests, runs), budget, differences(budget, papers(first)))
+
+
+def _estimate(cell: PlannedCell, manifests: Manifests, runs: Mapping[str, dict[str, Any]]) -> Estimate:
+    name, _, rest = cell.metric.partition(" ")
+    if name in SCORED:
+        return _scored(cell, manifests)
+    if name in COUNTERFACTUAL:
+        folders = [path.parent for path in manifests if path.parent.parent.name == "counterfactuals"]
+        return COUNTERFACTUAL[name]([read_counterfactuals(folder) for folder in folders])
+    return RUN_METRICS[name](rest, list(manifests), [runs[run] for run in cell.runs])
+
+
+def _scored(cell: PlannedCell, manifests: Manifests) -> Estimate:
+    """A score, or with " minus" its difference from the other model's, seed by seed."""
+    records = [
+        estimates.stored(path.with_name("records.safetensors"))
+        for path in manifests
+        if path.parent.parent.name == "scores"
+    ]
+    metric, minus, _ = cell.metric.partition(" minus")
+    if minus:
+        return estimates.difference(metric, records[0::2], records[1::2])
+    return estimates.estimate(metric, records)

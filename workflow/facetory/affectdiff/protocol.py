@@ -1,0 +1,62 @@
+"""What a run really had, and what the paper states: their differences forbid a comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from facetory.affectdiff.spec import ModelSpec, RecognizerSpec
+
+PAPERS_RUN = {
+    "text": "glove",
+    "epochs": 100,
+    "batch_size": 64,
+    "training_segments": 2304,
+    "length": 50,
+    "hidden": 128,
+    "latent": 128,
+}
+"""Of the emotion runs, as in `budget_of` (Table I, Sections IV-B, IV-D and IV-H)."""
+PAPERS_SENTIMENT = {
+    "text": "bert, fine-tuned on the training labels",
+    "epochs": 100,
+    "batch_size": 64,
+    "length": 50,
+}
+"""Of the sentiment runs (Appendix A; the released features)."""
+
+
+def budget_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What a run had, from its manifest: data, sizes, training, and what a synthetic corpus was planted with."""
+    spec = RecognizerSpec.model_validate(manifest["spec"])
+    data, planted = manifest["data"], manifest["data"]["corpus"]["corpus"].get("planted")
+    return {
+        "text": spec.alignment.text,
+        "policy": spec.alignment.policy,
+        "split": spec.split,
+        "training_segments": data["sizes"]["train"],
+        "epochs": spec.epochs,
+        "batch_size": spec.batch_size,
+        "length": spec.model.length,
+        **(
+            {"hidden": spec.model.hidden, "latent": spec.model.latent}
+            if isinstance(spec.model, ModelSpec)
+            else {}
+        ),
+        "device": manifest["training"]["device_name"],
+        **({"planted": planted_in_words(planted)} if planted else {}),
+    }
+
+
+def papers(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What the paper states of such a run."""
+    task = RecognizerSpec.model_validate(manifest["spec"]).task
+    return PAPERS_RUN if task == "emotion" else PAPERS_SENTIMENT
+
+
+def planted_in_words(planted: dict[str, Any]) -> str:
+    """The planted strengths of a synthetic corpus (data/mosei/synthetic.yaml), for the foot of a table."""
+    text, audio, video = (planted[name] for name in ("text", "audio", "video"))
+    return (
+        f"{text['emotion_words']:g} of the words, {audio['separation']:g} σ in audio, "
+        f"{video['separation']:g} σ in video"
+    )

@@ -1,0 +1,144 @@
+"""Cells about a run or its data: sizes, parameters, latency, the course of training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facetory.metrics.bootstrap import Estimate
+from facetory.pipeline.files import FacetoryError, read_json
+
+NAN = float("nan")
+Runs = Sequence[dict[str, Any]]
+Measure = Callable[[str, Sequence[Path], Runs], Estimate]
+
+
+def epochs_of(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A run's progress.jsonl: the numbers of each epoch's training, and of each epoch's validation."""
+    path = folder / "progress.jsonl"
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise FacetoryError(f"{path}: cannot be read ({error}). Delete {folder} and train again.") from error
+    numbers = [line for line in lines if "validation" not in line]
+    return numbers, [{"step": line["step"], **line["validation"]} for line in lines if "validation" in line]
+
+
+def _trained(paths: Sequence[Path]) -> list[Path]:
+    """The folders of runs among a cell's manifests."""
+    return [path.parent for path in paths if path.parent.parent.name == "recognizers"]
+
+
+def _exactly(value: float, n: int = 1) -> Estimate:
+    """A number that no sample was drawn for."""
+    return Estimate(float(value), NAN, NAN, n)
+
+
+def _alignment(paths: Sequence[Path]) -> dict[str, Any]:
+    return read_json(next(path for path in paths if path.parent.parent.name == "alignments"))
+
+
+def _raw_segments(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    return _exactly(_alignment(paths)["counts"]["segments"])
+
+
+def _segments(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    return _exactly(sum(runs[0]["data"]["sizes"].values()))
+
+
+def _part(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    return _exactly(runs[0]["data"]["sizes"][what])
+
+
+def _width(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    return _exactly(
+        runs[0]["spec"]["model"].get("dims", (300, 74, 35))[("text", "audio", "video").index(what)]
+    )
+
+
+def _length(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    return _exactly(runs[0]["spec"]["model"].get("length", 50))
+
+
+def _classes(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    return _exactly(len(runs[0]["data"]["class_counts"]["test"]))
+
+
+def _majority(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    """Share of the largest class of the test split, a fraction."""
+    counts = runs[0]["data"]["class_counts"]["test"]
+    return _exactly(max(counts) / sum(counts), sum(counts))
+
+
+def _parameters(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    return _exactly(runs[0]["parameters"]["total"] / 1e6)
+
+
+def _trainable(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    return _exactly(runs[0]["parameters"]["trainable"] / 1e6)
+
+
+def _latency_of(batch: Callable[[Sequence[int]], int]) -> Measure:
+    """Median milliseconds of the run's model at one of the timed batch sizes."""
+
+    def measure(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+        timed = read_json(next(path for path in paths if path.parent.parent.name == "latencies"))
+        own = timed["latencies"][_trained(paths)[0].name]
+        size = batch([int(key) for key in own])
+        found = own[str(size)]
+        return Estimate(found["median_ms"], NAN, NAN, found["repeats"])
+
+    return measure
+
+
+def _peak_epoch(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    """The epoch whose weights were kept, mean over seeds, counted from 1."""
+    peaks = [run["training"]["best_step"] / run["training"]["steps_per_epoch"] for run in runs]
+    return _exactly(float(np.mean(peaks)), len(peaks))
+
+
+def _last_loss(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    """A loss term's mean over the last epoch, or a curriculum weight in it; NaN where the run has none."""
+    last = [run["training"]["last"].get(what, NAN) for run in runs]
+    return _exactly(float(np.mean(last)), len(last))
+
+
+def _weight(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    """A modality's mean importance on the validation split at the epoch whose weights were kept."""
+    found = []
+    for folder, run in zip(_trained(paths), runs, strict=True):
+        _, validations = epochs_of(folder)
+        best = next(line for line in validations if line["step"] == run["training"]["best_step"])
+        found.append(best.get(f"weight_{what}", NAN))
+    return _exactly(float(np.mean(found)), len(found))
+
+
+def _trajectory(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
+    """Largest difference, over epochs, of the validation loss from the other run's: 0 is the same run."""
+    own, other = (epochs_of(folder)[1] for folder in _trained(paths)[:2])
+    apart = [abs(a["loss"] - b["loss"]) for a, b in zip(own, other, strict=False)]
+    return _exactly(max(apart), len(apart))
+
+
+RUN_METRICS: dict[str, Measure] = {
+    "raw_segments": _raw_segments,
+    "segments": _segments,
+    "part": _part,
+    "width": _width,
+    "length": _length,
+    "classes": _classes,
+    "majority": _majority,
+    "parameters": _parameters,
+    "trainable": _trainable,
+    "latency": _latency_of(max),
+    "latency_single": _latency_of(min),
+    "peak_epoch": _peak_epoch,
+    "last_loss": _last_loss,
+    "weight": _weight,
+    "trajectory": _trajectory,
+}
+"""By name; ``what`` is what follows the name in the cell's metric."""
