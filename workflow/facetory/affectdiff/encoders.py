@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from facetory.affectdiff.layers import GroupNorm, TransformerLayer, masked, sinusoids
+from facetory.affectdiff.layers import Dropout, GroupNorm, Linear, TransformerLayer, masked, sinusoids
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,9 +31,9 @@ class Encoder(nn.Module):
     def __init__(self, spec: ModelSpec, inputs: int, kernel: int) -> None:
         super().__init__()
         width = spec.hidden
-        self.dropout = nn.Dropout(spec.dropout)
-        self.front: nn.Linear | nn.Conv1d = (
-            nn.Linear(inputs, width) if kernel == 1 else nn.Conv1d(inputs, width, kernel, padding="same")
+        self.dropout = Dropout(spec.dropout)
+        self.front: Linear | nn.Conv1d = (
+            Linear(inputs, width) if kernel == 1 else nn.Conv1d(inputs, width, kernel, padding="same")
         )
         self.front_norm: nn.LayerNorm | GroupNorm = (
             nn.LayerNorm(width) if kernel == 1 else GroupNorm(GROUPS, width)
@@ -59,7 +59,7 @@ class Encoder(nn.Module):
 
     def begin(self, features: Tensor, inside: Tensor | None) -> Tensor:
         """The front end before its activation (B, L, H)."""
-        if isinstance(self.front, nn.Linear):
+        if isinstance(self.front, Linear):
             return self.front_norm(self.front(features))
         channels = self.front(features.transpose(1, 2))
         return self.front_norm(channels, None if inside is None else inside.transpose(1, 2)).transpose(1, 2)

@@ -11,6 +11,7 @@ from facetory.affectdiff import graph
 from facetory.affectdiff.classifier import Classifier
 from facetory.affectdiff.decoder import Decoder
 from facetory.affectdiff.encoders import encoders, mean_of
+from facetory.affectdiff.layers import Linear
 from facetory.affectdiff.prior import ddim, noisy, timesteps_of
 from facetory.affectdiff.unet1d import UNet1D
 from facetory.diffusion.sampler import clean_prediction
@@ -53,8 +54,8 @@ class Posterior(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         self.limits = spec.logvar_min, spec.logvar_max
-        self.mean = nn.Linear(spec.hidden, spec.latent)
-        self.logvar = nn.Linear(spec.hidden, spec.latent)
+        self.mean = Linear(spec.hidden, spec.latent)
+        self.logvar = Linear(spec.hidden, spec.latent)
 
     def forward(self, fused: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log-variance."""
@@ -81,7 +82,7 @@ class AffectDiff(nn.Module):
             else None
         )
         self.fusion = nn.Sequential(
-            nn.Linear(nodes * width, width), nn.LayerNorm(width), nn.GELU(), nn.Linear(width, width)
+            Linear(nodes * width, width), nn.LayerNorm(width), nn.GELU(), Linear(width, width)
         )
         self.posterior = Posterior(spec)
         self.classifier = Classifier(spec)
