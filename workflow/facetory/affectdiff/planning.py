@@ -10,6 +10,7 @@ from facetory.affectdiff.requests import Configuration, Request, configurations
 from facetory.affectdiff.scale import AffectDiffScale
 from facetory.affectdiff.spec import (
     CLASSES,
+    CONDITIONS,
     BaselineSpec,
     CounterfactualSpec,
     LatencySpec,
@@ -65,21 +66,21 @@ def corpus(slot: str, expansion: Expansion) -> CorpusSpec:
 def alignment(configuration: Configuration, slot: str, expansion: Expansion) -> AlignmentSpec:
     """The aligned segments that a model learns from."""
     scale, reading = expansion.scale, expansion.settings.config.reading
-    features: dict[str, Any] = {
+    choices: dict[str, dict[str, Any]] = {
         "own": {},
         "sentiment": {"text": scale.sentiment_text},
         "homepage": scale.homepage,
-    }[configuration.features]
+    }
+    features = choices[configuration.features]
     policy = configuration.policy or expansion.paper["readings"][reading]["policy"]
     return AlignmentSpec(corpus=corpus(slot, expansion), policy=policy, length=scale.length, **features)
 
 
 def extractions(asked: AlignmentSpec, expansion: Expansion) -> list[ExtractionSpec]:
     """The features of foundation models that an alignment reads."""
-    return [
-        ExtractionSpec(corpus=asked.corpus, modality=modality, features=features, **expansion.common)
-        for modality, features in asked.extractions
-    ]
+    wanted = [{"modality": modality, "features": features} for modality, features in asked.extractions]
+    common: dict[str, Any] = {"corpus": asked.corpus, **expansion.common}
+    return [ExtractionSpec(**common, **own) for own in wanted]
 
 
 def widths(asked: AlignmentSpec) -> tuple[int, int, int]:
@@ -96,7 +97,7 @@ def recognizer(name: str, slot: str, seed: int, expansion: Expansion) -> Recogni
     of_model = {key: value for key, value in configuration.fields.items() if key in ModelSpec.model_fields}
     of_training = {key: value for key, value in configuration.fields.items() if key not in of_model}
     task = of_training.get("task", "emotion")
-    shape = {"dims": widths(data), "classes": len(CLASSES[task]), "length": scale.length}
+    shape: dict[str, Any] = {"dims": widths(data), "classes": len(CLASSES[task]), "length": scale.length}
     model: ModelSpec | BaselineSpec
     if configuration.baseline:
         sizes = getattr(scale, configuration.size).get(configuration.baseline, {})
@@ -128,8 +129,8 @@ def _scaled(of_model: dict[str, Any], sizes: dict[str, Any]) -> dict[str, Any]:
 
 def score(asked: RecognizerSpec, expansion: Expansion) -> ScoreSpec:
     """The scores of a run; the conditions of Table V are those of emotions alone."""
-    conditions = {} if asked.task == "emotion" else {"conditions": ("clean",)}
-    return ScoreSpec(train=asked, **conditions, **expansion.common)
+    conditions = CONDITIONS if asked.task == "emotion" else CONDITIONS[:1]
+    return ScoreSpec(train=asked, conditions=conditions, **expansion.common)
 
 
 def latency(expansion: Expansion) -> LatencySpec:

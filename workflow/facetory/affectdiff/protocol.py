@@ -26,7 +26,7 @@ PAPERS_SENTIMENT = {
 
 
 def budget_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What a run had, from its manifest: data, sizes, training, and what a synthetic corpus was planted with."""
+    """What a run had, from its manifest: data, sizes, training, what a synthetic corpus was planted with."""
     spec = RecognizerSpec.model_validate(manifest["spec"])
     data, planted = manifest["data"], manifest["data"]["corpus"]["corpus"].get("planted")
     return {

@@ -1,4 +1,4 @@
-"""Affect-Diff's tables, figures and ablations (papers/affectdiff.yaml) expanded into runs, scores and plans."""
+"""Affect-Diff's tables, figures and ablations (papers/affectdiff.yaml) expanded into runs and plans."""
 
 from __future__ import annotations
 

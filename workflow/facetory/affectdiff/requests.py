@@ -34,7 +34,8 @@ class Asked(BaseModel):
     """A cell's keys: those of its table, its column and its row.
 
     ``minus`` names another configuration, from whose score the difference is taken segment by segment.
-    ``condition`` is how the test split is corrupted.  ``seeds`` are the main ones, the others, or one of the main ones by its place.
+    ``condition`` is how the test split is corrupted.  ``seeds`` are the main ones, the others, or one of the
+    main ones by its place.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -69,7 +70,7 @@ class Configuration(BaseModel):
 
 
 def checked(request: Request, slots: Collection[str], models: Collection[str], where: str) -> Request:
-    """The request, its condition within its metric; an unknown key, slot, model or metric is a `FacetoryError`."""
+    """The request, its condition in its metric; an unknown key, slot, model or metric is a `FacetoryError`."""
     for key in request:
         if key not in Asked.model_fields:
             raise unknown("key", key, Asked.model_fields, where)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from facetory.affectdiff.spec import RecognizerSpec
+from facetory.data.mosei.spec import MODALITIES
 from facetory.metrics.bootstrap import Estimate
 from facetory.pipeline.files import FacetoryError, read_json
 
@@ -54,14 +56,12 @@ def _part(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
     return _exactly(runs[0]["data"]["sizes"][what])
 
 
-def _width(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
-    return _exactly(
-        runs[0]["spec"]["model"].get("dims", (300, 74, 35))[("text", "audio", "video").index(what)]
-    )
+def _width(what: Any, paths: Sequence[Path], runs: Runs) -> Estimate:
+    return _exactly(RecognizerSpec.model_validate(runs[0]["spec"]).model.dims[MODALITIES.index(what)])
 
 
 def _length(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
-    return _exactly(runs[0]["spec"]["model"].get("length", 50))
+    return _exactly(RecognizerSpec.model_validate(runs[0]["spec"]).model.length)
 
 
 def _classes(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:

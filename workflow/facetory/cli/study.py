@@ -79,7 +79,8 @@ def status(
     console.print(slots)
     console.print(
         f"{len(study.runs) + len(study.classifiers) + len(study.diffusions) + len(study.recognizers)} runs, "
-        f"{len(study.evaluations) + len(study.classifications) + len(study.scores)} evaluations, {len(study.edits)} edits, "
+        f"{len(study.evaluations) + len(study.classifications) + len(study.scores)} evaluations, "
+        f"{len(study.edits)} edits, "
         f"{len(study.plans)} targets."
     )
     for reason in dict.fromkeys(study.missing.values()):
