@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from facetory.affectdiff.layers import Dropout, Linear
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -21,11 +23,11 @@ class Decoder(nn.Module):
         super().__init__()
         self.modalities = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(spec.latent, spec.hidden),
+                Linear(spec.latent, spec.hidden),
                 nn.LayerNorm(spec.hidden),
                 nn.GELU(),
-                nn.Dropout(DROPOUT),
-                nn.Linear(spec.hidden, features),
+                Dropout(DROPOUT),
+                Linear(spec.hidden, features),
             )
             for features in spec.dims
         )

@@ -116,7 +116,8 @@ class TransformerLayer(nn.Module):
     def forward(self, tokens: Tensor, keys: Tensor | None = None) -> Tensor:
         """Tokens (batch, n, width); only where ``keys``, bool (batch, n), are tokens attended to."""
         rate = self.rate if self.training else 0.0
-        heads = self.qkv(self.attention_norm(tokens)).unflatten(-1, (3, self.heads, -1))
-        mixed = attention(*heads.permute(2, 0, 3, 1, 4).unbind(), keys, rate)
+        packed = self.qkv(self.attention_norm(tokens)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = packed.permute(2, 0, 3, 1, 4)
+        mixed = attention(query, key, value, keys, rate)
         tokens = tokens + dropout(self.out(mixed.transpose(1, 2).flatten(2)), rate)
         return tokens + dropout(self.mlp(self.norm(tokens)), rate)
