@@ -78,7 +78,7 @@ def alignment(configuration: Configuration, slot: str, expansion: Expansion) -> 
 
 def extractions(asked: AlignmentSpec, expansion: Expansion) -> list[ExtractionSpec]:
     """The features of foundation models that an alignment reads."""
-    wanted = [{"modality": modality, "features": features} for modality, features in asked.extractions]
+    wanted: list[dict[str, Any]] = [{"modality": m, "features": name} for m, name in asked.extractions]
     common: dict[str, Any] = {"corpus": asked.corpus, **expansion.common}
     return [ExtractionSpec(**common, **own) for own in wanted]
 

@@ -70,7 +70,7 @@ class Configuration(BaseModel):
 
 
 def checked(request: Request, slots: Collection[str], models: Collection[str], where: str) -> Request:
-    """The request, its condition in its metric; an unknown key, slot, model or metric is a `FacetoryError`."""
+    """The request, its condition in its metric; an unknown key, slot, model, metric is a `FacetoryError`."""
     for key in request:
         if key not in Asked.model_fields:
             raise unknown("key", key, Asked.model_fields, where)
