@@ -13,8 +13,8 @@ from facetory.pipeline.files import FacetoryError
 
 Streams = tuple[Tensor, Tensor, Tensor]
 """Text, audio and video, each (B, L, D_m)."""
-HIDDEN = -1e9
-"""Score of a row that is not seen: its share is exactly 0 beside one that is."""
+HIDDEN = -1e4
+"""Score of a row that is not seen: within half precision, and its share beside one that is seen is 0."""
 
 
 class Network(nn.Module, ABC):

@@ -63,9 +63,10 @@ def gaussian_log_likelihood(y: Tensor, mean: Tensor, log_variance: Tensor) -> Te
 
 def gaussian_entropy(y: Tensor, rows: Tensor) -> Tensor:
     """½ log det of the covariance of (B, D): a Gaussian's entropy without its constant; 0 for one sample."""
-    centred = (y - row_mean(y, rows)) * rows[:, None]
-    covariance = centred.T @ centred / rows.sum().clamp(min=1)
-    floor = 1e-4 * torch.eye(y.shape[1], device=y.device, dtype=y.dtype)
+    y = y.float()
+    centred = y - row_mean(y, rows)
+    covariance = row_mean(centred[:, :, None] * centred[:, None], rows)
+    floor = 1e-4 * torch.eye(y.shape[1], device=y.device)
     return 0.5 * torch.linalg.slogdet(covariance + floor).logabsdet * (rows.sum() > 1)
 
 
