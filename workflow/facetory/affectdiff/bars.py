@@ -49,10 +49,10 @@ def bars(
         if cell.value == 0:
             _write(axes, place, "0", vertical, "black")
         if cell.published is not None:
-            _line(axes, [place], [cell.published], vertical, **hollow())
+            _line(axes, [place + width / 4], [cell.published], vertical, clip_on=False, **hollow())
 
 
-def hollow(size: float = 5) -> dict[str, Any]:
+def hollow(size: float = 4.5) -> dict[str, Any]:
     """The marker of a published value."""
     face: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": "#444444"}
     return face | {"linestyle": "none", "marker": "D", "markersize": size, "zorder": 4}
@@ -118,5 +118,5 @@ def _line(axes: Axes, at: Sequence[float], value: Sequence[float], vertical: boo
 
 def _write(axes: Axes, place: float, text: str, vertical: bool, colour: str, **style: Any) -> None:
     where, away = ((place, 0), (0, 6)) if vertical else ((0, place), (6, 0))
-    ends = {"ha": "center", "va": "bottom"} if vertical else {"ha": "left", "va": "center"}
+    ends: dict[str, Any] = {"ha": "center", "va": "bottom"} if vertical else {"ha": "left", "va": "center"}
     axes.annotate(text, where, away, textcoords="offset points", fontsize=6.5, color=colour, **ends, **style)

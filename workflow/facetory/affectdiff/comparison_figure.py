@@ -57,7 +57,7 @@ def fig12(measured: CellTable) -> tuple[Figure, Rows]:
         bars(axes, [place], [cell], 0.55, PALETTE["vermillion" if emotion else "sky"])
         classes = next(count for name, count in CLASSES.items() if cell.row.startswith(name))
         _chance(axes, place - 0.4, place + 0.4, classes, cell.unit)
-    axes.set_xticks(range(len(cells)), [wrapped(cell.row, 16) for cell in cells])
+    axes.set_xticks(range(len(cells)), [wrapped(cell.row, 22) for cell in cells])
     axes.set_xlabel("task")
     axes.set_ylabel(labelled("balanced accuracy", cells))
     _from_zero(axes)

@@ -68,7 +68,7 @@ def differences(pair: Pair) -> tuple[np.ndarray, np.ndarray, bool]:
 def coupling(measured: CellTable, courses: Sequence[Course]) -> tuple[Figure, Rows]:
     """Left: the validation curves, thin black without the prior; right: their differences."""
     found = pairs(courses)
-    figure = drawing.sheet(8.6, 3.7, note(measured, RULE))
+    figure = drawing.sheet(8.6, 3.7, note(measured, RULE, statistics=False))
     if not found:
         axes = figure.subplots()
         reason = next((cell.reason for cell in measured.cells if cell.reason), "no pair of trainings ran")
@@ -85,7 +85,7 @@ def coupling(measured: CellTable, courses: Sequence[Course]) -> tuple[Figure, Ro
         )
     _symlog(right, [row["difference"] for row in rows])
     left.set_ylabel("balanced accuracy, validation")
-    right.set_ylabel("|difference| to the training without the prior")
+    right.set_ylabel("|difference| to no prior")
     for axes in (left, right):
         axes.set_xlabel("epoch")
         axes.set_xlim(left=0)
@@ -101,7 +101,11 @@ def _drawn(left: Axes, right: Axes, pair: Pair, number: int) -> Rows:
     with_prior = pair.with_prior.validation["balanced_accuracy"]
     left.plot(pair.with_prior.validated, with_prior, **style)
     every = max(len(epochs) // 8, 1)
-    marks = {"marker": marker, "markevery": (number % every, every), "markeredgecolor": "white"}
+    marks: dict[str, Any] = {
+        "marker": marker,
+        "markevery": (number % every, every),
+        "markeredgecolor": "white",
+    }
     label = f"{named(pair)}: {'identical' if same else f'up to {difference.max():.2g} apart'}"
     right.plot(epochs, difference, **style, **marks, label=label, clip_on=False)
     return [
@@ -134,8 +138,8 @@ def _symlog(axes: Axes, values: Sequence[float]) -> None:
     least = 10 ** np.floor(np.log10(min(above)))
     axes.set_yscale("symlog", linthresh=least, linscale=0.6)
     axes.set_ylim(-0.12 * least, 2 * max(above))
-    powers = [float(10.0**p) for p in range(round(np.log10(least)), 1) if 10.0**p <= 2 * max(above)]
-    axes.set_yticks([0, *powers], ["0", *(f"{power:g}" for power in powers)])
+    powers = [p for p in range(round(np.log10(least)), 1) if 10.0**p <= 2 * max(above)]
+    axes.set_yticks([0, *(10.0**p for p in powers)], ["0", *(f"$10^{{{p}}}$" for p in powers)])
     axes.minorticks_off()
 
 

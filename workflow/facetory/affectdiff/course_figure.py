@@ -34,11 +34,13 @@ RAMPS = {
     "diffusion": (r"$\gamma_{\mathrm{diff}}$", PALETTE["blue"], "--"),
     "kl": (r"$\gamma_{\mathrm{KL}}$", PALETTE["vermillion"], "-"),
 }
+DOTS = {"diffusion": 5.5, "kl": 2.8}
 INDEX = {"diffusion": 0, "kl": 1}
 """Where `curriculum` has each weight."""
 WEIGHTS = (
     "Thick: the mean of the softmax weights over the validation split; thin: each modality's share of the "
-    "mean adjacency's column sums, before the softmax. A softmax weight cannot pass 0.79. Dotted: 1/3. Hollow: as published of the end."
+    "mean adjacency's column sums, before the softmax. A softmax weight cannot pass 0.79. Dotted: 1/3. "
+    "Hollow: as published of the end."
 )
 MASKED = (
     "Unweighted losses; what is zero or below has no place on the log axis. Dotted: the diffusion's warm-up "
@@ -106,7 +108,14 @@ def fig8(measured: CellTable, kind: Kind, own: Course | None, until: int) -> tup
         axes.plot(range(until + 1), values, color=colour, linestyle=style, label=label)
         logged = {} if own is None else _logged(own, f"gamma_{name}")
         if logged:
-            axes.plot([*logged], [*logged.values()], color=colour, marker="o", markersize=4, linestyle="none")
+            axes.plot(
+                [*logged],
+                [*logged.values()],
+                color=colour,
+                marker="o",
+                markersize=DOTS[name],
+                linestyle="none",
+            )
         rows += [
             {"weight": name, "epoch": epoch, "schedule": value, "logged": logged.get(epoch)}
             for epoch, value in enumerate(values)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facetory.affectdiff.bars import Rows, note
+from facetory.affectdiff.bars import Rows, hollow, note
 from facetory.affectdiff.course import Course, peak
 from facetory.report import drawing
 from facetory.report.cells import CellTable
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 FULL = "Full Model"
 BASELINES = ("TFN", "MulT", "MISA", "MMIM", "TETFN")
 COLOURS = [PALETTE[c] for c in ("vermillion", "blue", "green", "orange", "purple", "sky")] + ["#999999"]
-RULE = "Large markers: each curve's peak. Dashed: baselines."
-SEEDS = "Large markers: each seed's peak."
+SCORE, EPOCH = "Val-BalAcc", "Peak epoch"
+RULE = "Markers: each curve's peak; hollow: the published one. Dashed: baselines."
+SEEDS = "Markers: each seed's peak; hollow: the published one."
 
 
 def fig4(measured: CellTable, courses: Sequence[Course]) -> tuple[Figure, Rows]:
@@ -48,7 +49,7 @@ def apart(courses: Sequence[Course]) -> str:
 
 
 def _curves(measured: CellTable, courses: Sequence[Course], rule: str) -> tuple[Figure, Rows]:
-    figure = drawing.sheet(8.0, 3.7 if len(courses) < 10 else 4.3, note(measured, rule))
+    figure = drawing.sheet(8.0, 3.7 if len(courses) < 10 else 4.3, note(measured, rule, statistics=False))
     axes = figure.subplots()
     if not courses:
         reason = next((cell.reason for cell in measured.cells if cell.reason), "")
@@ -58,10 +59,19 @@ def _curves(measured: CellTable, courses: Sequence[Course], rule: str) -> tuple[
     for own, (colour, marker, dashes) in reversed([*zip(courses, styles, strict=True)]):
         epoch, best = peak(own)
         line = {"color": colour, "linestyle": dashes, "linewidth": 1.8 if own.name == FULL else 1.1}
-        shown = {"marker": marker, "markersize": 7, "markevery": [int(np.argmax(own.validated == epoch))]}
-        edge = {} if marker in "x+" else {"markeredgecolor": "white"}
+        shown = {
+            "marker": marker,
+            "markersize": 11 if marker == "*" else 7,
+            "markevery": [int(np.argmax(own.validated == epoch))],
+        }
+        edge: dict[str, Any] = {} if marker in "x+" else {"markeredgecolor": "white"}
         label = f"{own.name}  ({best:.3f}, epoch {epoch:g})"
         axes.plot(own.validated, own.validation["balanced_accuracy"], **line, **shown, **edge, label=label)
+    for row in measured.rows:
+        told = {cell.column: cell.published for cell in measured.cells if cell.row == row}
+        at: list[Any] = [told.get(column) for column in (EPOCH, SCORE)]
+        if None not in at:
+            axes.plot(*at, **hollow(6))
     _axis(axes)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
@@ -69,7 +79,7 @@ def _curves(measured: CellTable, courses: Sequence[Course], rule: str) -> tuple[
         labels[::-1],
         loc="outside right upper",
         fontsize=8,
-        title="peak, epoch",
+        title="model or seed (peak, its epoch)",
         title_fontsize=8,
         alignment="left",
     )

@@ -23,10 +23,13 @@ FRONT = {"text": "Linear, positions", "audio": "Conv1d 5, GroupNorm", "video": "
 KEY = {"data": "data", "trained": "trained network", "result": "computed", "text": "auxiliary or task loss"}
 CODE = "facetory.affectdiff"
 CONDITIONS = {"softmax": "weights $w$", "column_sums": r"column sums $A^\top 1$", "none": "no graph"}
-RULE = "Dashed: auxiliary losses. sg: stop-gradient, so that the prior trains without changing the encoder."
+RULE = (
+    "Dashed: to the losses, all auxiliary but the task's. sg: stop-gradient, so that the prior trains "
+    "without changing the encoder."
+)
 
 
-def fig1(spec: ModelSpec) -> tuple[Figure, Rows]:
+def fig1(spec: ModelSpec, reading: str) -> tuple[Figure, Rows]:
     """Encoders, causal graph, fusion, posterior, and what is made of z: a class, a prior, the input."""
     from facetory.affectdiff.counts import parameter_counts
 
@@ -35,8 +38,8 @@ def fig1(spec: ModelSpec) -> tuple[Figure, Rows]:
     named = {key: f"{value / 1e6:.2f} M" for key, value in counts.items()}
     rule = RULE if spec.prior_width else RULE.partition(" sg")[0]
     note = (
-        f"{named['total']} parameters with the prior's running mean, {named['trainable']} trained, "
-        f"{named['without_prior']} without the prior. {rule}"
+        f"Reading {reading}: {named['total']} parameters with the prior's running mean, "
+        f"{named['trainable']} trained, {named['without_prior']} without the prior. {rule}"
     )
     figure = drawing.sheet(WIDTH / 10, HEIGHT / 10, note)
     axes = drawing.canvas(figure.subplots(), WIDTH, HEIGHT)
@@ -89,7 +92,7 @@ def architecture_boxes(spec: ModelSpec) -> list[Box]:
     boxes = []
     for (name, (y, letter)), size in zip(LANES.items(), spec.dims, strict=True):
         data = f"{name} $x^{letter}$\n{spec.length} × {size}"
-        norm = "LayerNorm, " if spec.modality_norm else ""
+        norm = "LayerNorm\n" if spec.modality_norm else ""
         inner = f"{norm}{FRONT[name]}\nTransformer: {spec.layers} layers,\n{spec.heads} heads"
         boxes += [
             Box(name, 1, y, 10, 7, data, "data", f"{CODE}.batches"),

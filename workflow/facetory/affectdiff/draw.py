@@ -86,7 +86,8 @@ def _answers(plan: Plan, root: Path) -> list[Counterfactuals]:
 
 def _fig1(plan: Plan, measured: CellTable, root: Path) -> Drawn:
     asked = reading_of(plan)
-    return fig1(ModelSpec(**{key: value for key, value in asked.items() if key in ModelSpec.model_fields}))
+    own = {key: value for key, value in asked.items() if key in ModelSpec.model_fields}
+    return fig1(ModelSpec(**own), plan.reading)
 
 
 def _fig8(plan: Plan, measured: CellTable, root: Path) -> Drawn:

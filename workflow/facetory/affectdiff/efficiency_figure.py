@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from facetory.affectdiff.bars import Rows, hollow, labelled, note
@@ -41,13 +42,16 @@ def fig9(measured: CellTable) -> tuple[Figure, Rows]:
     shown = measured.model_copy(update={"cells": [cell for pair in pairs.values() for cell in pair]})
     figure = drawing.sheet(6.4, 3.9, note(shown, "Line: the Pareto front. Hollow: as published."))
     axes = figure.subplots()
-    points = {row: (x.value, y.value) for row, (x, y) in pairs.items() if None not in (x.value, y.value)}
+    points: dict[str, Any] = {
+        row: (x.value, y.value) for row, (x, y) in pairs.items() if None not in (x.value, y.value)
+    }
     rows = [_row(row, *pair, front(list(points.values()))) for row, pair in pairs.items()]
     if not points:
         reason = next((cell.reason for cell in measured.cells if cell.reason), "")
         drawing.not_run(axes, reason, width=70)
         return figure, rows
-    line: Any = zip(*front(list(points.values())), strict=True)
+    best = front(list(points.values()))
+    line: Any = zip(*best, strict=True)
     axes.plot(*line, color=GREY, drawstyle="steps-post", linewidth=1, zorder=1)
     for x, y in pairs.values():
         if x.published is not None and y.published is not None:
@@ -55,12 +59,18 @@ def fig9(measured: CellTable) -> tuple[Figure, Rows]:
     for row, (a, b) in points.items():
         y = pairs[row][1]
         if y.ci_low is not None:
-            axes.plot([a, a], [y.ci_low, y.ci_high], color=GREY, linewidth=0.8, alpha=0.6, zorder=2)
+            span: Any = [y.ci_low, y.ci_high]
+            axes.plot([a, a], span, color=GREY, linewidth=0.8, alpha=0.6, zorder=2)
         colour = PALETTE["vermillion" if row.startswith(("Full", "Affect")) else "blue"]
         axes.plot(a, b, color=colour, marker="o", markersize=6, zorder=3)
     _axes(axes, [x for x, _ in pairs.values()], [y for _, y in pairs.values()])
     figure.canvas.draw()
-    _label(axes, points)
+    marks = [(x.published, y.published) for x, y in pairs.values() if x.published and y.published]
+    spans = [((x.value, y.ci_low), (x.value, y.ci_high)) for x, y in pairs.values() if x.value and y.ci_low]
+    corners = [(b[0], a[1]) for a, b in pairwise(best)]
+    spans += [*zip(best, corners, strict=False), *zip(corners, best[1:], strict=True)]
+    taken = [_around(axes, (point, point)) for point in (*points.values(), *marks)]
+    _label(axes, points, [*taken, *(_around(axes, span, 1) for span in spans)])
     return figure, rows
 
 
@@ -88,9 +98,8 @@ def _axes(axes: Axes, sizes: Sequence[Cell], scores: Sequence[Cell]) -> None:
     axes.set_ylabel(labelled("balanced accuracy, validation", scores))
 
 
-def _label(axes: Axes, points: dict[str, tuple[Any, Any]]) -> None:
-    """Name every point, each label in the first of `PLACES` that is free."""
-    taken = [_around(axes, point) for point in points.values()]
+def _label(axes: Axes, points: dict[str, tuple[Any, Any]], taken: list[Any]) -> None:
+    """Name every point, each label in the first of `PLACES` where nothing is ``taken`` (display boxes)."""
     inside = axes.get_window_extent()
     for name, point in points.items():
         for dx, dy, ha, va in PLACES:
@@ -106,12 +115,11 @@ def _label(axes: Axes, points: dict[str, tuple[Any, Any]]) -> None:
         taken.append(box)
 
 
-def _around(axes: Axes, point: tuple[float, float]) -> Any:
+def _around(axes: Axes, ends: Any, points: float = 4) -> Any:
+    """The display box of a stretch between two data points, with a margin."""
     from matplotlib.transforms import Bbox
 
-    x, y = axes.transData.transform(point)
-    reach = 4 * axes.figure.dpi / 72  # type: ignore[union-attr]
-    return Bbox([[x - reach, y - reach], [x + reach, y + reach]])
+    return Bbox(axes.transData.transform(ends)).padded(points * axes.figure.dpi / 72)  # type: ignore[union-attr]
 
 
 def _row(name: str, x: Cell, y: Cell, best: Sequence[tuple[float, float]]) -> dict[str, Any]:

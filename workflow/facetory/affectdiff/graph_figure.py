@@ -118,9 +118,15 @@ def _edge(axes: Axes, edge: str, kept: Kept | None) -> None:
     value = kept.get(f"edge_{edge}") if kept else None
     style: dict[str, Any] = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "mutation_scale": 13}
     colour = MODALITY_COLOURS[_modality(edge[0])]
-    axes.annotate("", end, start, arrowprops=style | {"color": colour, "linewidth": width_of(value)})
+    axes.annotate(
+        "",
+        (end[0], end[1]),
+        (start[0], start[1]),
+        arrowprops=style | {"color": colour, "linewidth": width_of(value)},
+    )
     if value is not None:
-        x, y = (start + end) / 2 + np.array([-uy, ux]) * (2.6 if abs(uy) < 0.1 else 3.2)
+        share = {0: 0.65, 1: 0.35}.get(edge.find("t"), 0.5)
+        x, y = start + share * (end - start) + np.array([-uy, ux]) * (2.6 if abs(uy) < 0.1 else 3.2)
         axes.text(x, y, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
 
 

@@ -27,8 +27,8 @@ RULE = (
 
 def fig13(measured: CellTable, records: Sequence[Counterfactuals]) -> tuple[Figure, Rows]:
     """Flip rates by predicted and target class, ‖Δz‖ by target, and the segment that flips most often."""
-    asked = [one for one in records if "logits_counterfactual" in one.arrays]
-    figure = drawing.sheet(8.6, 6.0 if asked else 2.4, note(measured, RULE))
+    asked = [one for one in records if one.about["questions"]["label"]["status"] == "answered"]
+    figure = drawing.sheet(8.6, 6.0 if asked else 2.4, note(measured, RULE, statistics=False))
     if not asked:
         reason = _reason(measured, records)
         drawing.not_run(figure.subplots(), reason, width=80)
@@ -56,9 +56,9 @@ def _flips(axes: Axes, records: Sequence[Counterfactuals], classes: Sequence[str
     predicted = np.concatenate([one.arrays["logits_source"].argmax(1) for one in records])
     counts = np.bincount(predicted, minlength=len(classes))
     drawing.matrix(axes, 100 * rate, classes, counts.tolist())
-    for i, j in zip(*np.nonzero(rate < 0.005), strict=True):
+    for i, j in np.argwhere(rate < 0.005).tolist():
         axes.text(j, i, "0", ha="center", va="center", fontsize=8, color=GREY)
-    for i in np.flatnonzero(counts):
+    for i in np.flatnonzero(counts).tolist():
         axes.text(i, i, "–", ha="center", va="center", fontsize=8, color=GREY)
     axes.tick_params(axis="x", rotation=35)
     axes.set_xlabel("target label")
@@ -127,7 +127,7 @@ def _example(part: SubFigure, one: Counterfactuals, classes: Sequence[str]) -> R
             colour = [*PALETTE.values()][j % len(PALETTE)]
             steps.plot(position, moved[j, :length], color=colour, linewidth=1.1, label=f"under {name}")
     steps.set_ylim(bottom=0)
-    steps.set_xlabel("time step (word)")
+    steps.set_xlabel("time step")
     steps.set_ylabel("‖Δz‖ at the step (L2)")
     steps.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7.5)
     rows = [

@@ -14,6 +14,7 @@ from facetory.data.mosei.spec import MODALITIES
 from facetory.report import drawing
 from facetory.report.cells import CellTable
 from facetory.report.drawing import GREY
+from facetory.report.labels import plain_mathtext
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,7 @@ RULE = (
 
 def fig14(measured: CellTable, records: Sequence[Counterfactuals]) -> tuple[Figure, Rows]:
     """Above: change by a swap and contribution, by predicted class; below: the segment that changes most."""
-    figure = drawing.sheet(8.6, 5.2 if records else 2.4, note(measured, RULE))
+    figure = drawing.sheet(9.2, 5.6 if records else 2.4, note(measured, RULE, statistics=False))
     if not records:
         reason = next((cell.reason for cell in measured.cells if cell.reason), "")
         drawing.not_run(figure.subplots(), reason, width=80)
@@ -46,9 +47,7 @@ def fig14(measured: CellTable, records: Sequence[Counterfactuals]) -> tuple[Figu
     rows += _grouped(attribution, "contribution", given, predicted, classes)
     attribution.axhline(0, color="black", linewidth=0.8)
     attribution.set_ylabel("Shapley value (nats)")
-    figure.legend(
-        *swap.get_legend_handles_labels(), loc="outside upper center", ncols=3, title="", fontsize=8.5
-    )
+    figure.legend(*swap.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure, [*rows, *_example(one, records[0], classes)]
 
 
@@ -107,8 +106,9 @@ def _example(axes: Axes, one: Counterfactuals, classes: Sequence[str]) -> Rows:
     axes.grid(False, axis="x")
     axes.set_xlabel("class")
     axes.set_ylabel("probability")
-    drawing.title(axes, f"Segment {segment}, predicted {classes[int(before.argmax())]}")
-    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7.5)
+    title = f"Segment {segment}, predicted {classes[int(before.argmax())]}"
+    axes.set_title(plain_mathtext(title), fontsize=9, pad=20)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=len(bars), fontsize=7.5)
     return [
         _row(label, modality=None, group=name, value=float(values[j]), error=None, n=1, segment=segment)
         for label, values, _, _ in bars
