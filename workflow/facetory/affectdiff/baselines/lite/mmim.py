@@ -26,8 +26,8 @@ class Fused(NamedTuple):
 class MMIM(Network):
     """As released: InfoNCE at τ = .07 between modalities and from the fusion to each modality, weight .1.
 
-    The release has the sizes, the weight and the number of parameters, not the network: its division among
-    encoders, projections, predictors and fusion is the one here that has exactly that number.
+    Sizes, weight, temperature and number of parameters are published; the division among encoders,
+    projections, predictors and fusion is ours, with exactly that number.
     """
 
     def __init__(

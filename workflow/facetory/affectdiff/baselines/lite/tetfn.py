@@ -15,7 +15,7 @@ GROUPS = 8
 class TETFN(Network):
     """As released: two convolutions a modality, text to itself, audio and video to text, mean over time.
 
-    The release has no listing of it: the directions are those that its sizes and parameters leave.
+    Encoders, heads and number of parameters are published; who attends to whom is what those leave.
     """
 
     def __init__(
