@@ -54,13 +54,14 @@ class Csd:
         return video in self._known
 
     def read(self, video: str, rows: int | None = None) -> Stream:
-        """A video's features as float32 (±inf where too large), intervals as float64; ``rows``: the first."""
+        """A video's features (numbers as float32) and intervals (float64); ``rows``: only the first."""
         features, intervals = self._checked(video, self.width)
         try:
-            with np.errstate(over="ignore"):
-                return Stream(features[:rows].astype(np.float32), intervals[:rows].astype(np.float64))
+            values, spans = features[:rows], intervals[:rows].astype(np.float64)
         except OSError as error:
             raise FacetoryError(f"{self.path}: {video} cannot be read ({error}). {PLACE_AGAIN}") from error
+        with np.errstate(over="ignore"):
+            return Stream(values.astype(np.float32) if self.kinds == NUMBERS else values, spans)
 
     def lengths(self, video: str) -> tuple[int, int]:
         """How many features and how many intervals a video has; nothing is read."""
@@ -144,7 +145,7 @@ def _hard(group: h5py.Group, name: str, where: str) -> Any:
 
     try:
         link = group.id.links.get_info(name.encode())
-    except KeyError as error:
+    except (KeyError, RuntimeError) as error:
         raise FacetoryError(f"{where}: '{name}' is missing. {PLACE_AGAIN}") from error
     if link.type != h5py.h5l.TYPE_HARD:
         raise FacetoryError(f"{where}: '{name}' is a link to elsewhere, which is refused. {PLACE_AGAIN}")
