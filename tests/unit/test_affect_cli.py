@@ -6,17 +6,13 @@ import affect_street as street
 import numpy as np
 import pytest
 import torch
-import typer
 from facetory.affectdiff.predict import AffectRecognizer
 from facetory.affectdiff.stream_files import read_stream
-from facetory.cli.affect import AFFECT_HELP, affect
+from facetory.cli.main import app
 from facetory.data.mosei.spec import AlignmentSpec
 from facetory.pipeline.files import FacetoryError
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
-
-app = typer.Typer()
-app.command("affect", help=AFFECT_HELP)(affect)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +22,7 @@ def folder(tmp_path_factory):
 
 
 def typed(*words):
-    result = CliRunner().invoke(app, [*map(str, words), "--device", "cpu"])
+    result = CliRunner().invoke(app, ["affect", *map(str, words), "--device", "cpu"])
     if isinstance(result.exception, FacetoryError):
         raise result.exception
     assert result.exit_code == 0, result.output
@@ -176,5 +172,5 @@ def test_words_are_read_by_the_language_model_of_the_training(tmp_path):
 
 
 def test_help_has_examples():
-    result = CliRunner().invoke(app, ["--help"])
+    result = CliRunner().invoke(app, ["affect", "--help"])
     assert "facetory affect models/mosei --text text.csv" in result.stdout

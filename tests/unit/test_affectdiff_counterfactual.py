@@ -20,9 +20,10 @@ from facetory.affectdiff.counterfactual_stage import counterfact
 from facetory.affectdiff.networks import load_recognizer
 from facetory.affectdiff.spec import CounterfactualSpec
 from facetory.affectdiff.swap import donors, swapped_logits
-from facetory.pipeline.files import FacetoryError, read_json, write_json
+from facetory.pipeline.files import FacetoryError, read_json, write_json, write_tensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 
 @pytest.fixture(autouse=True)
@@ -249,6 +250,18 @@ def test_without_a_prior_the_second_question_is_still_answered(tmp_path, spec, r
     assert "logits_counterfactual" not in one.arrays and one.arrays["swap_logits"].shape == (5, 3, 6)
     assert METRICS["flip_rate"]([one]).n == 0 and np.isnan(METRICS["flip_rate"]([one]).value)
     assert METRICS["attribution_text"]([one]).n == 5
+
+
+def test_a_prior_that_diverges_is_a_result_with_its_reason(tmp_path):
+    spec, segments = street.affect_diff(), street.written(tmp_path)
+    weights = street.recognizer(tmp_path / "r", spec, segments) / "weights.safetensors"
+    grown = {name: t * 1e9 if name.startswith("prior.") else t for name, t in load_file(weights).items()}
+    write_tensors(weights, grown, {"spec": spec.model_dump(mode="json")})
+    counterfact(CounterfactualSpec(train=spec, examples=3, steps=4), tmp_path / "r", segments, tmp_path / "c")
+    one = read_counterfactuals(tmp_path / "c")
+    assert one.about["questions"]["label"]["status"] == "failed"
+    assert "diverged" in one.about["questions"]["label"]["reason"]
+    assert "delta_norm" not in one.arrays and one.arrays["attribution"].shape == (3, 3)
 
 
 def test_a_run_that_failed_is_asked_nothing(tmp_path):

@@ -36,7 +36,7 @@ The model normalises them as in training and reads the first {length} rows. {abs
 Classes: {classes}.
 
 ## What it learnt from
-{data.title} (`{data.dataset}`): {splits} segments, split {split}. Licence: {data.licence}.
+Corpus: {data.title} (`{data.dataset}`), {splits} segments, split {split}. Licence: {data.licence}.
 Training segments by class: {counts}.
 {planted}
 Trained for at most {training.epochs} epochs at batch {training.batch_size}, seed {training.seed}, reading \
