@@ -19,10 +19,13 @@ BURST = 10
 
 
 def victims(names: list[str], traps: Mapping[str, float], seed: int) -> dict[str, set[str]]:
-    """Which videos each trap of whole videos catches: its share of them, at least one; by keyed draw."""
+    """Which videos each trap of whole videos catches: its share of them, by keyed draw.
+
+    It is one at least, and a quarter at most (so none of fewer than four).
+    """
     caught = {}
     for trap in OF_VIDEOS:
-        count = math.ceil(traps.get(trap, 0) * len(names) - 1e-9)
+        count = min(math.ceil(traps.get(trap, 0) * len(names) - 1e-9), len(names) // 4)
         draws = uniform(stream_key(seed, "mosei trap", trap), sample_keys(names), 0, 1)[:, 0]
         caught[trap] = {names[place] for place in np.argsort(draws)[:count]}
     return caught

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from facetory.pipeline.files import FacetoryError, written_aside
 
+Entry = tuple[np.ndarray, np.ndarray]
+"""Features (n, d) and intervals (n, 2) in seconds."""
 METADATA = {
     "computational sequence description": "",
     "computational sequence version": "1.0",
@@ -28,14 +30,15 @@ METADATA = {
 def write_csd(
     path: Path | str,
     root_name: str,
-    data: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    data: Mapping[str, Entry] | Iterable[tuple[str, Entry]],
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Write ``data``: features (n, d) and intervals (m, 2) in seconds by id, and metadata that JSON can hold.
 
     The layout is ``<root>/data/<id>/{features,intervals}`` and ``<root>/metadata/<key>`` (one string of JSON
-    each).  Equal content gives equal bytes.  Arrays are written as they are, so n may differ from m; a wrong
-    shape, or an id that HDF5 would take for a path, is a `FacetoryError`.
+    each).  Equal content gives equal bytes.  Pairs are written as they come, one in memory at a time.  Arrays
+    are written as they are, so n may differ from m; a wrong shape, or an id that HDF5 would take for a path,
+    is a `FacetoryError`.
     """
     import h5py
 
@@ -43,7 +46,7 @@ def write_csd(
     with written_aside(path) as aside, h5py.File(aside, "w") as file:
         root = file.create_group(root_name)
         entries = root.create_group("data")
-        for name, (features, intervals) in data.items():
+        for name, (features, intervals) in data.items() if isinstance(data, Mapping) else data:
             if not name or "/" in name or name.strip(".") == "":
                 raise FacetoryError(f"{path}: {name!r} cannot name an entry. Use an id without slashes.")
             if np.ndim(features) != 2 or np.ndim(intervals) != 2 or np.shape(intervals)[1] != 2:
