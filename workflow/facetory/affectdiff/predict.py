@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from facetory.affectdiff.model_folder import Model, Opened, read_model
+from facetory.affectdiff.recognition import Counterfactual, Recognition
 from facetory.data.mosei.spec import MODALITIES, Modality
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.suggest import unknown
@@ -21,53 +21,6 @@ if TYPE_CHECKING:
 
 STEPS = 50
 Utterances = np.ndarray | Sequence[np.ndarray | None] | None
-
-
-@dataclass(frozen=True)
-class Recognition:
-    """What the model says of an utterance.
-
-    ``attribution`` is each modality's Shapley value of the label's log-odds in nats: together they are what
-    the streams change against knowing none of them (``log_odds_of_nothing``).  ``graph`` are the model's own
-    modality weights, None for a baseline.  ``present`` says which modalities were given, ``notes`` what
-    should be known about the answer.
-    """
-
-    label: str
-    probabilities: dict[str, float]
-    attribution: dict[Modality, float]
-    log_odds_of_nothing: float
-    graph: dict[Modality, float] | None
-    present: tuple[Modality, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def probability(self) -> float:
-        """The label's."""
-        return self.probabilities[self.label]
-
-
-@dataclass(frozen=True)
-class Counterfactual:
-    """An utterance's latent resampled under another label.
-
-    ``before`` are the probabilities as predicted, ``roundtrip`` those after resampling under the predicted
-    label itself (the control: of what changes beyond it, the other label is the cause), ``after`` those under
-    ``target``.  ``distance`` is ‖Δz‖ between the two, ``by_row`` (rows,) where it lies.
-    """
-
-    label: str
-    target: str
-    before: dict[str, float]
-    roundtrip: dict[str, float]
-    after: dict[str, float]
-    distance: float
-    by_row: np.ndarray
-
-    @property
-    def reached(self) -> bool:
-        """Whether the model calls the resampled latent by the target's name."""
-        return max(self.after, key=self.after.__getitem__) == self.target
 
 
 class AffectRecognizer:

@@ -12,7 +12,8 @@ from facetory.data.mosei.spec import MODALITIES
 from facetory.pipeline.files import FacetoryError
 
 if TYPE_CHECKING:
-    from facetory.affectdiff.predict import AffectRecognizer, Counterfactual, Recognition
+    from facetory.affectdiff.predict import AffectRecognizer
+    from facetory.affectdiff.recognition import Counterfactual, Recognition
 
 AFFECT_HELP = """Name the emotion of one utterance from its words, voice and face, or from any of them.
 
