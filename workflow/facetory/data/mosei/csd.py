@@ -57,11 +57,11 @@ class Csd:
         """A video's features (numbers as float32) and intervals (float64); ``rows``: only the first."""
         features, intervals = self._checked(video, self.width)
         try:
-            values, spans = features[:rows], intervals[:rows].astype(np.float64)
+            values, spans = features[:rows], intervals[:rows].astype(np.float64, copy=False)
         except OSError as error:
             raise FacetoryError(f"{self.path}: {video} cannot be read ({error}). {PLACE_AGAIN}") from error
         with np.errstate(over="ignore"):
-            return Stream(values.astype(np.float32) if self.kinds == NUMBERS else values, spans)
+            return Stream(values.astype(np.float32, copy=False) if self.kinds == NUMBERS else values, spans)
 
     def lengths(self, video: str) -> tuple[int, int]:
         """How many features and how many intervals a video has; nothing is read."""

@@ -100,7 +100,7 @@ def read_segments(path: Path | str) -> Segments:
     with open_tensors(path) as handle:
         about = json.loads((handle.metadata() or {}).get("json", "{}"))
     if "segment_ids" not in about:
-        raise FacetoryError(f"{path}: holds no segments. Run `facetory affectdiff align` again.")
+        raise FacetoryError(f"{path}: holds no segments. Run the target that makes it again.")
     arrays = dict(_mapped(path))
     streams, offsets, valid = (
         {m: arrays[f"{part}.{m}"] for m in MODALITIES} for part in ("streams", "offsets", "valid")
