@@ -59,11 +59,13 @@ def _found(cell: PlannedCell, root: Path) -> Measured | str:
     }
     estimates.check_seeds([runs[name] for name in cell.runs])
     first = runs[cell.runs[0]]
-    budget = budget_of(first)
-    return Measured(_estimate(cell, manifests, runs), budget, differences(budget, papers(first)))
+    budget, estimated = budget_of(first), _estimate(cell, manifests, runs)
+    if isinstance(estimated, str):
+        return estimated
+    return Measured(estimated, budget, differences(budget, papers(first)))
 
 
-def _estimate(cell: PlannedCell, manifests: Manifests, runs: Mapping[str, dict[str, Any]]) -> Estimate:
+def _estimate(cell: PlannedCell, manifests: Manifests, runs: Mapping[str, dict[str, Any]]) -> Estimate | str:
     name, _, rest = cell.metric.partition(" ")
     if name in SCORED:
         return _scored(cell, manifests)
@@ -73,8 +75,11 @@ def _estimate(cell: PlannedCell, manifests: Manifests, runs: Mapping[str, dict[s
     return RUN_METRICS[name](rest, list(manifests), [runs[run] for run in cell.runs])
 
 
-def _scored(cell: PlannedCell, manifests: Manifests) -> Estimate:
-    """A score, or with " minus" its difference from the other model's, seed by seed."""
+def _scored(cell: PlannedCell, manifests: Manifests) -> Estimate | str:
+    """A score, or with " minus" its difference from the other model's, seed by seed.
+
+    Models that were scored on other segments (other features, another alignment) have no difference.
+    """
     records = [
         estimates.stored(path.with_name("records.safetensors"))
         for path in manifests
@@ -82,5 +87,10 @@ def _scored(cell: PlannedCell, manifests: Manifests) -> Estimate:
     ]
     metric, minus, _ = cell.metric.partition(" minus")
     if minus:
+        first, other = records[:2]
+        if first.test_segments != other.test_segments:
+            return (
+                "the two models were scored on different segments: there is no difference segment by segment"
+            )
         return estimates.difference(metric, records[0::2], records[1::2])
     return estimates.estimate(metric, records)

@@ -35,6 +35,7 @@ class Training(_Strict):
     epochs: int = 100
     patience: int = 35
     batch_size: int = 64
+    lr: float = 5e-4
     precision: Precision = "no"
     checkpoint_every: int = 500
 
