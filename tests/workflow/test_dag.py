@@ -51,6 +51,29 @@ def test_every_cell_of_smc_is_there_with_a_number_or_a_reason(project):
         assert sum(cell["value"] is not None for cell in cells.values()) > len(cells) / 2
 
 
+def test_every_cell_of_affectdiff_is_there_with_a_number_or_a_reason(project):
+    paper = paper_file("affectdiff")
+    for name in ("table1", "table2", "table5", "table6", "table7", "counterfactuals", "fig6", "fig12"):
+        layout = {**paper["tables"], **paper["figures"]}[name]
+        where = "figures" if name.startswith("fig") else "tables"
+        content = json.loads((project.results / where / f"affectdiff_{name}.cells.json").read_text())
+        cells = {(cell["row"], cell["column"]): cell for cell in content["cells"]}
+        assert len(cells) == len(layout["rows"]) * len(layout["columns"])
+        for cell in cells.values():
+            assert (cell["value"] is None) == (cell["status"] in ("not_run", "not_applicable")), cell
+            assert cell["reason"] or cell["status"] != "not_run"
+            assert cell["status"] not in ("reproduced", "outside"), "a synthetic corpus stands in"
+            assert "planted" in cell["budget"] or cell["value"] is None
+        assert sum(cell["value"] is not None for cell in cells.values()) > len(cells) / 2
+
+
+def test_a_prior_apart_leaves_the_classifier_as_it_is(project):
+    path = project.results / "tables" / "affectdiff_ablation_coupling.cells.json"
+    cells = {(cell["row"], cell["column"]): cell["value"] for cell in json.loads(path.read_text())["cells"]}
+    assert cells["Nothing shared", "Trajectory"] == 0
+    assert cells["Clipping and stream shared", "Trajectory"] > 0
+
+
 def test_a_second_run_has_nothing_to_do(project):
     result = project.run("snakemake", "--cores", "2")
     assert "Nothing to be done" in result.stdout + result.stderr
@@ -106,6 +129,17 @@ def test_editing_an_estimate_of_smc_edits_nothing(edited):
     planned = edited.planned()
     assert planned["make_table"] >= 2
     assert not {"edit_smc", "measure_smc", "train_smc"} & planned.keys()
+
+
+def test_editing_a_loss_of_affectdiff_trains_its_models_alone(edited):
+    losses = "workflow/facetory/affectdiff/losses.py"
+    edited.remember(losses)
+    with (edited.folder / losses).open("a") as file:
+        file.write("\n\nEDITED = True\n")
+    planned = edited.planned()
+    assert planned["train_recognizer"] == len(list((edited.results / "recognizers").iterdir()))
+    assert planned["score_recognizer"] == len(list((edited.results / "scores").iterdir()))
+    assert not {"train_emodc", "train_smc", "align_corpus", "index_corpus"} & planned.keys()
 
 
 def test_swapping_two_hyper_parameters_reruns_exactly_the_runs_concerned(edited):
