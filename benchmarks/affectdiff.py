@@ -5,10 +5,10 @@
 The model is the released one at full size (8.9 million parameters, 5.2 of them trained), the batch 64
 segments of 50 words, the diffusion at its full weight; what is measured is an epoch of a small corpus with
 its validation, after a few steps that do not count.  The plain loop is benchmarks/plain_affectdiff.py.  Each
-measurement has a process of its own, and ways take turns.  Two cores can be used in two ways, and both are
-measured: by one training with two threads, and by two trainings of one thread side by side, whose steps are
-added, as the pipeline runs them.  Before the epoch in which the diffusion begins, facetory does not run the
-prior (`early`).
+measurement has a process of its own, and ways take turns.  Two cores can be used by one training with two
+threads, as a plain loop is run, or by two trainings of one thread side by side, whose steps are added, as the
+pipeline runs them: both ways are compared in either use, and each in its own.  Before the epoch in which the
+diffusion begins, facetory does not run the prior (`early`).
 
 In evaluation both models must agree.  A table is printed, docs/benchmarks/affectdiff.json written;
 `load_average` there tells whether the machine was quiet.
@@ -73,8 +73,14 @@ SPEC = RecognizerSpec(
     curriculum="none",
     checkpoint_every=1_000_000,
 )
-SETTINGS = {"one training, two threads": (1, 2), "two trainings, one thread each": (2, 1)}
-"""Trainings side by side, and threads of each."""
+ONE, TWO = (1, 2), (2, 1)
+"""Trainings side by side, and threads of each: one training on both cores, or two of one thread."""
+COMPARISONS = {
+    "one training, two threads": (ONE, ONE),
+    "two trainings, one thread each": (TWO, TWO),
+    "as each is run: two of ours, one plain": (TWO, ONE),
+}
+"""How facetory's and the plain way use two cores."""
 
 
 def main() -> None:
@@ -88,8 +94,8 @@ def main() -> None:
         segments = Path(folder) / "segments.safetensors"
         write_segments(segments, drawn(SEGMENTS, SPEC.model))
         difference = agreement(load(segments, SPEC))
-        rows = [compared(name, segments, options.repeats) for name in SETTINGS]
-        early = side_by_side("early", segments, *list(SETTINGS.values())[-1])
+        rows = [compared(name, segments, options.repeats) for name in COMPARISONS]
+        early = side_by_side("early", segments, TWO)
     about = {
         "device": device_name(),
         "parameters": counts_of(build(SPEC)),
@@ -97,7 +103,7 @@ def main() -> None:
         "length": SPEC.model.length,
         "relative_difference": difference,
         "comparisons": rows,
-        "early": {"what": f"{list(SETTINGS)[-1]}, before the diffusion", "facetory": early},
+        "early": {"what": "two trainings, before the diffusion begins", "facetory": early},
         "load_average": {"before": load_before, "after": os.getloadavg()},
         "versions": library_versions(),
         "git_commit": git_commit(),
@@ -109,16 +115,14 @@ def main() -> None:
 
 def compared(name: str, segments: Path, repeats: int) -> dict[str, Any]:
     """Steps a second of both ways in turns: medians, and the median of the turns' ratios."""
-    trainings, threads = SETTINGS[name]
+    our_use, plain_use = COMPARISONS[name]
     turns = [
-        [side_by_side(way, segments, trainings, threads) for way in ("facetory", "plain")]
+        [side_by_side("facetory", segments, our_use), side_by_side("plain", segments, plain_use)]
         for _ in range(repeats)
     ]
     return {
         "what": name,
         "unit": "steps/s",
-        "trainings": trainings,
-        "threads": threads,
         "facetory": statistics.median(ours for ours, _ in turns),
         "plain": statistics.median(plain for _, plain in turns),
         "ratio": statistics.median(ours / plain for ours, plain in turns),
@@ -126,8 +130,9 @@ def compared(name: str, segments: Path, repeats: int) -> dict[str, Any]:
     }
 
 
-def side_by_side(way: str, segments: Path, trainings: int, threads: int) -> float:
+def side_by_side(way: str, segments: Path, use: tuple[int, int]) -> float:
     """The sum of the steps a second of as many trainings at once, each in a process of its own."""
+    trainings, threads = use
     spec = SPEC.model_copy(update={"threads": threads, "curriculum": "paper" if way == "early" else "none"})
     with ProcessPoolExecutor(trainings, get_context("spawn")) as pool:
         return sum(pool.map(measured, [way] * trainings, [segments] * trainings, [spec] * trainings))

@@ -36,7 +36,7 @@ class Here(nullcontext):
 
 def test_it_writes_what_it_measured(benchmark, tmp_path, monkeypatch, capsys):
     output = tmp_path / "affectdiff.json"
-    monkeypatch.setattr(benchmark, "SETTINGS", {"two trainings": (2, 1)})
+    monkeypatch.setattr(benchmark, "COMPARISONS", {"two of ours": ((2, 1), (1, 1))})
     monkeypatch.setattr(benchmark, "ProcessPoolExecutor", Here)
     monkeypatch.setattr(sys, "argv", ["affectdiff.py", "--repeats", "1", "--output", str(output)])
     benchmark.main()
@@ -44,7 +44,7 @@ def test_it_writes_what_it_measured(benchmark, tmp_path, monkeypatch, capsys):
     (row,) = about["comparisons"]
     assert row["ratio"] == pytest.approx(row["facetory"] / row["plain"]) and row["plain"] > 0
     assert about["relative_difference"] < benchmark.TOLERANCE and len(about["load_average"]["after"]) == 3
-    assert about["early"]["facetory"] > 0 and "two trainings" in capsys.readouterr().out
+    assert about["early"]["facetory"] > 0 and "two of ours" in capsys.readouterr().out
 
 
 def test_models_that_differ_stop_it(benchmark, monkeypatch, tmp_path):
