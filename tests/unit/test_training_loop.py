@@ -337,7 +337,7 @@ def test_only_the_named_weights_have_a_running_mean(tmp_path):
 
 
 class Apart(Regression):
-    """The last layer's gradients are a thousand times too large, and clipped by themselves or with the rest."""
+    """The last layer's gradients are a thousand times too large, clipped by themselves or with the rest."""
 
     def __init__(self, apart):
         super().__init__()

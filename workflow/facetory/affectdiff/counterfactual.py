@@ -46,8 +46,9 @@ def relabel(
     """
     classes, rows = model.spec.classes, len(predicted)
     z = encoded.mean.transpose(1, 2)
-    how = {"steps": steps, "strength": strength}
-    noisy = ddim_invert(model.prior, z, predicted, encoded.condition, valid=encoded.valid, **how)
+    noisy = ddim_invert(
+        model.prior, z, predicted, encoded.condition, steps=steps, strength=strength, valid=encoded.valid
+    )
     targets = torch.arange(classes, device=z.device).repeat(rows)
     condition, valid = (
         None if own is None else own.repeat_interleave(classes, dim=0)
@@ -58,9 +59,10 @@ def relabel(
         noisy.repeat_interleave(classes, dim=0),
         targets,
         condition,
+        steps=steps,
         guidance_scale=guidance_scale,
+        strength=strength,
         valid=valid,
-        **how,
     ).transpose(1, 2)
     logits = model.classify(resampled, valid).unflatten(0, (rows, classes))
     by_label = resampled.unflatten(0, (rows, classes))

@@ -25,8 +25,8 @@ class ModelSpec(Spec):
     ``dims`` are the features' sizes (text, audio, video).  ``prior_width`` 0 has no diffusion prior.
     ``condition`` is what the U-Net is told of the graph: softmax(Aᵀ1), the raw column sums in [0, 5], or
     nothing.  ``masks`` lets padding and missing modalities out of attention, pooling, graph, KL and
-    diffusion.  ``modality_norm``, ``classify`` "denoised" and ``latent`` 256 belong to the homepage's variant;
-    ``modality_gate`` to the released code, whose gate has parameters and no effect.
+    diffusion.  ``modality_norm``, ``classify`` "denoised" and ``latent`` 256 belong to the homepage's
+    variant; ``modality_gate`` to the released code, whose gate has parameters and no effect.
     """
 
     dims: tuple[int, int, int] = (300, 74, 35)
@@ -78,10 +78,11 @@ class RecognizerSpec(TrainSpec):
     folds.  ``labels``: "argmax" as it is (ties and all-zero rows go to the first class), "swapped" the same
     with the released code's column names (its Fear is Surprise), "rule" without all-zero rows, ties to the
     first column.  ``epochs`` times the batches of the training split are the steps; ``patience`` is in
-    epochs.  ``selection`` chooses the epoch on the exact balanced accuracy of the validation split, or on the
-    mean over its batches.  ``curriculum`` "paper" is Eq. 13, "code" the released schedule.  ``adaptive_beta``,
-    ``oversample`` and larger ``free_bits`` are the remedies that Section VI proposes.  ``clip_apart`` clips
-    the prior's gradients by themselves and ``streams_apart`` lets its draws shift no other draw.
+    epochs.  ``selection`` chooses the epoch on the exact balanced accuracy of the validation split, or on
+    the mean over its batches.  ``curriculum`` "paper" is Eq. 13, "code" the released schedule.
+    ``adaptive_beta``, ``oversample`` and larger ``free_bits`` are the remedies that Section VI proposes.
+    ``clip_apart`` clips the prior's gradients by themselves and ``streams_apart`` lets its draws shift no
+    other draw.
     """
 
     model: ModelSpec | BaselineSpec
@@ -141,7 +142,7 @@ CONDITIONS = (
 
 
 class ScoreSpec(Spec):
-    """Log-probabilities of every segment of the validation split (clean) and of the test split, by condition."""
+    """Log-probabilities of the validation split's segments, clean, and of the test split's, by condition."""
 
     train: RecognizerSpec
     conditions: tuple[str, ...] = CONDITIONS
