@@ -98,13 +98,22 @@ def test_a_missing_modality_has_neither_edge_nor_weight(kind):
     assert weights.sum(1).tolist() == pytest.approx([1, 1])
 
 
-def test_gumbel_edges_share_a_row_and_harden_as_it_cools():
-    scores = torch.tensor([[[9.0, 0.5, 1.0], [0, 9, 2], [1, 0, 9]]])
+def test_gumbel_edges_share_a_row_with_no_edge_and_harden_as_it_cools():
+    scores = torch.tensor([[[0.2, 0.5, 1.0], [0, 9, 2], [1, 0, -9]]])
     edges = graph.possible_edges(None, scores.device)
     warm, cold = (graph.gumbel_edges(scores, edges, torch.tensor(t)) for t in (1.0, 0.01))
-    assert torch.allclose(warm.sum(-1), torch.ones(1, 3))
-    assert warm[0, 0, 2].item() == pytest.approx(1 / (1 + math.exp(-0.5)), rel=1e-5)
-    assert torch.allclose(cold, torch.tensor([[[0.0, 0, 1], [0, 0, 1], [1, 0, 0]]]), atol=1e-6)
+    row = [math.exp(s) for s in (0.2, 0.5, 1.0)]
+    assert warm[0, 0].tolist() == pytest.approx([0, row[1] / sum(row), row[2] / sum(row)], rel=1e-5)
+    assert torch.allclose(cold, torch.tensor([[[0.0, 0, 1], [0, 0, 0], [1, 0, 0]]]), atol=1e-6)
+
+
+def test_a_penalty_takes_gumbel_edges_away():
+    scores = torch.randn(4, 3, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    edges = graph.possible_edges(None, scores.device)
+    before = graph.gumbel_edges(scores, edges, torch.tensor(1.0)).mean()
+    (gradient,) = torch.autograd.grad(before, scores)
+    after = graph.gumbel_edges(scores - 100 * gradient, edges, torch.tensor(1.0)).mean()
+    assert after < 0.95 * before
 
 
 def test_gumbel_noise_chooses_edges_by_the_softmax_of_their_scores():
@@ -117,4 +126,4 @@ def test_gumbel_noise_chooses_edges_by_the_softmax_of_their_scores():
         torch.tensor(1e-3),
         graph.gumbel_noise(scores),
     )
-    assert a[:, 0, 2].mean().item() == pytest.approx(math.e / (1 + math.e), abs=0.015)
+    assert a[:, 0, 2].mean().item() == pytest.approx(math.e / (2 + math.e), abs=0.015)

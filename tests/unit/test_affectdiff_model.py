@@ -264,7 +264,7 @@ def test_gumbel_edges_are_drawn_in_training_only():
     torch.manual_seed(0)
     drawn = [model.encode(streams).adjacency for _ in range(2)]
     assert not torch.equal(*drawn)
-    assert all(torch.allclose(a.sum(-1), torch.ones(3, 3), atol=1e-6) for a in drawn)
+    assert all(a.sum(-1).lt(1).all() for a in drawn)
 
 
 def test_the_denoised_latent_is_that_of_the_prior():

@@ -45,14 +45,16 @@ def sigmoid_edges(scores: Tensor, edges: Tensor) -> Tensor:
 
 
 def gumbel_edges(scores: Tensor, edges: Tensor, temperature: Tensor, noise: Tensor | None = None) -> Tensor:
-    """A = softmax((S + G) / τ) over each row's possible edges (Jang et al. 2017, Eq. 2).
+    """A = softmax((S + G) / τ) over each row's possible edges and the node itself (Jang et al. 2017, Eq. 2).
 
-    ``noise`` G is of Gumbel's distribution, (B, 3, 3), None for none (at test time).  A low temperature
-    makes the edges hard.  A row without a possible edge is zero.
+    What a row gives to its own node is no edge and is left out (as released), so that a penalty on |A| can
+    take edges away.  ``noise`` G is of Gumbel's distribution, (B, 3, 3), None for none (at test time).  A low
+    temperature makes the edges hard.  A row without a possible edge is zero.
     """
     scores = scores if noise is None else scores + noise
+    choices = edges | torch.eye(NODES, dtype=torch.bool, device=edges.device)
     lowest = torch.finfo(scores.dtype).min
-    return (scores / temperature).masked_fill(~edges, lowest).softmax(-1) * edges
+    return (scores / temperature).masked_fill(~choices, lowest).softmax(-1) * edges
 
 
 def gumbel_noise(like: Tensor) -> Tensor:
