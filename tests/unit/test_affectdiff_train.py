@@ -90,6 +90,23 @@ def test_a_run_leaves_weights_log_and_manifest(path, tmp_path):
     assert sum(numbers[f"weight_{m}"] for m in ("text", "audio", "video")) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize("masks", [False, True])
+def test_the_decoder_is_to_restore_what_augmentation_took(path, masks, monkeypatch):
+    asked = spec({"decoder": True, "masks": masks}, lambda_reconstruction=0.5, frame_mask=0.5)
+    corpus = load(path, asked)
+    seen = []
+
+    def wanted(decoded, *targets):
+        seen.append(targets)
+        return decoded[0].mean()
+
+    monkeypatch.setattr(objective.losses, "reconstruction_loss", wanted)
+    Recognition(asked, corpus, build(asked)).loss(np.arange(8), 0)
+    (streams, mask), batch = seen[0], corpus.batch(corpus.parts["train"][:8])
+    assert all(torch.equal(a, b) for a, b in zip(streams, batch.streams, strict=True))
+    assert torch.equal(mask, batch.mask) if masks else mask is None
+
+
 def test_what_is_separable_is_learnt(path, tmp_path):
     about = run(spec({"dropout": 0.0}, epochs=25, labels="rule"), path, tmp_path)
     share = max(about["data"]["class_counts"]["validation"]) / about["data"]["sizes"]["validation"]

@@ -26,6 +26,7 @@ def joint_objective(
     model: AffectDiff,
     spec: RecognizerSpec,
     batch: Batch,
+    clean: Batch,
     epoch: int,
     task_loss: Callable[[Tensor, Tensor], Tensor],
     normal: Draw,
@@ -33,7 +34,8 @@ def joint_objective(
 ) -> tuple[Tensor, Numbers]:
     """L_task + γ_kl L_KL + γ λ_d L_diff + λ_c L_causal (+ λ_r L_recon), and its terms without their weights.
 
-    A term that the model has not is not reported.  While γ λ_d is 0 the prior is not run, and ``diffusion``
+    ``batch`` is augmented; the decoder's targets are the ``clean`` one's, as released.  A term that the
+    model has not is not reported.  While γ λ_d is 0 the prior is not run, and ``diffusion``
     is 0: its gradient would be.
     """
     gamma, gamma_kl = curriculum(spec.curriculum, epoch)
@@ -59,8 +61,8 @@ def joint_objective(
         loss = loss + spec.lambda_causal * causal
         numbers["causal"] = causal
     if model.decoder is not None:
-        mask = batch.mask if model.spec.masks else None
-        reconstruction = losses.reconstruction_loss(model.decoder(encoded.z), batch.streams, mask)
+        mask = clean.mask if model.spec.masks else None
+        reconstruction = losses.reconstruction_loss(model.decoder(encoded.z), clean.streams, mask)
         loss = loss + spec.lambda_reconstruction * reconstruction
         numbers["reconstruction"] = reconstruction
     if model.prior is not None:

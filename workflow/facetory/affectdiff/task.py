@@ -74,14 +74,16 @@ class Recognition:
         first = int(positions[0])
         if self.stream:
             torch.manual_seed(stream_key(self.spec.seed, "affectdiff", self.stream, step, first) >> 1)
-        batch = self.corpus.batch(self.training[self.drawn(positions, step)])
+        batch = clean = self.corpus.batch(self.training[self.drawn(positions, step)])
         normal, uniform = self._draw(draws.normal, step, first), self._draw(draws.uniform, step, first)
         if self.spec.augment:
             streams, mask = augmented(batch.streams, batch.mask, self.spec, uniform, normal)
             batch = batch._replace(streams=streams, mask=mask)
         if isinstance(self.spec.model, ModelSpec):
             epoch = step // self.steps_per_epoch
-            return joint_objective(self.model, self.spec, batch, epoch, self.task_loss, normal, uniform)
+            return joint_objective(
+                self.model, self.spec, batch, clean, epoch, self.task_loss, normal, uniform
+            )
         logits, extra, numbers = self.model.auxiliary(batch.streams, batch.mask, batch.labels)
         task = self.task_loss(logits, batch.labels)
         return task + extra, {"task": task.detach(), **numbers}
