@@ -94,8 +94,7 @@ def cell(metric, runs, inputs, **own):
         seeds=tuple(run.seed for run in runs),
         dataset="synthetic_mosei",
         split="test",
-        stand_in=True,
-        **{**shared, **own},
+        **{**shared, "stand_in": True, **own},
     )
 
 
@@ -154,6 +153,14 @@ def test_copied_logs_stop_the_table(tmp_path):
     inputs = [path for run in runs for path in fabricate(tmp_path, run, digest="the same")[0]]
     with pytest.raises(FacetoryError, match="different seeds and the same training log"):
         measured(tmp_path, cell("val_balanced_accuracy", runs, inputs))
+
+
+def test_copied_logs_stop_a_table_whose_cells_have_one_seed_each(tmp_path):
+    runs = [affect_diff().model_copy(update={"seed": seed}) for seed in (42, 43)]
+    inputs = [fabricate(tmp_path, run, digest="the same")[0] for run in runs]
+    cells = [cell("accuracy", [run], own) for run, own in zip(runs, inputs, strict=True)]
+    with pytest.raises(FacetoryError, match="different seeds and the same training log"):
+        measured(tmp_path, *cells)
 
 
 def test_a_failed_run_says_why(tmp_path):

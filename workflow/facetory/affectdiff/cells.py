@@ -35,8 +35,11 @@ Manifests = Mapping[Path, dict[str, Any]]
 def table(plan: Plan, root: Path | str) -> CellTable:
     """A plan's cells, measured from the records in ``root``, a scale's results folder.
 
-    Identical logs of runs with different seeds are a `FacetoryError`: they were not different runs.
+    Identical logs of runs with different seeds, in whichever cells, are a `FacetoryError`: they were not
+    different runs.
     """
+    trained = [path for path in plan.inputs if path.startswith("recognizers/")]
+    estimates.check_seeds(read_json(Path(root) / path) for path in trained)
     cells = [
         cell_of(cell, plan, _found(cell, Path(root)), ROUNDING if cell.unit else TOLERANCE)
         for cell in plan.cells
@@ -57,7 +60,6 @@ def _found(cell: PlannedCell, root: Path) -> Measured | str:
         for path, manifest in manifests.items()
         if path.parent.parent.name == "recognizers"
     }
-    estimates.check_seeds([runs[name] for name in cell.runs])
     first = runs[cell.runs[0]]
     budget, estimated = budget_of(first), _estimate(cell, manifests, runs)
     if isinstance(estimated, str):
