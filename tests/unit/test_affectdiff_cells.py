@@ -163,6 +163,21 @@ def test_copied_logs_stop_a_table_whose_cells_have_one_seed_each(tmp_path):
         measured(tmp_path, *cells)
 
 
+def test_what_the_release_computed_otherwise_forbids_a_comparison(tmp_path):
+    """The published validation scores are means over batches, and two of its classes are exchanged."""
+    run = affect_diff()
+    inputs, _ = fabricate(tmp_path, run)
+    released = affect_diff(labels="swapped")
+    own, _ = fabricate(tmp_path, released)
+    asked = [("val_balanced_accuracy", run, inputs), ("f1 Fear", run, inputs), ("f1 Fear", released, own)]
+    cells = [cell(metric, [of], paths, published=0.3, stand_in=False) for metric, of, paths in asked]
+    validation, fear, as_released = measured(tmp_path, *cells)
+    assert "published: a mean over batches" in validation.reason
+    assert "published: exchanged" in fear.reason
+    assert "exchanged" not in as_released.reason
+    assert "exchanged as released" in as_released.budget["labels"]
+
+
 def test_a_failed_run_says_why(tmp_path):
     run = affect_diff()
     inputs, _ = fabricate(tmp_path, run)

@@ -10,7 +10,7 @@ from facetory.affectdiff import estimates
 from facetory.affectdiff.counterfactual_estimates import METRICS as COUNTERFACTUAL
 from facetory.affectdiff.counterfactual_estimates import read_counterfactuals
 from facetory.affectdiff.estimates import METRICS as SCORED
-from facetory.affectdiff.protocol import budget_of, papers
+from facetory.affectdiff.protocol import apart, budget_of, papers
 from facetory.affectdiff.run_cells import RUN_METRICS
 from facetory.metrics.bootstrap import Estimate
 from facetory.pipeline.files import read_json
@@ -64,7 +64,7 @@ def _found(cell: PlannedCell, root: Path) -> Measured | str:
     budget, estimated = budget_of(first), _estimate(cell, manifests, runs)
     if isinstance(estimated, str):
         return estimated
-    return Measured(estimated, budget, differences(budget, papers(first)))
+    return Measured(estimated, budget, [*differences(budget, papers(first)), *apart(cell.metric, first)])
 
 
 def _estimate(cell: PlannedCell, manifests: Manifests, runs: Mapping[str, dict[str, Any]]) -> Estimate | str:
