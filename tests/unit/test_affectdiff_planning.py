@@ -81,6 +81,15 @@ def test_every_ablation_of_the_paper_changes_what_it_names():
     assert not run_of(found, "affectdiff_table3", "No Stop-Gradient").stop_gradient
 
 
+def test_no_loss_scale_couples_the_prior_where_nothing_should():
+    asked = PAPER["ablations"]["coupling"]["rows"].values()
+    models = configurations(PAPER, "paper")
+    assert [models[row["model"]].fields["precision"] for row in asked] == ["no"] * 5
+    found = expanded()  # on a CPU, where all precisions are "no", the run without a prior is the ablation's
+    alone = run_of(found, "affectdiff_ablation_coupling", "No Diffusion Prior")
+    assert alone == run_of(found, "affectdiff_table3", "No Diffusion Prior")
+
+
 def test_main_results_have_three_seeds_and_share_their_runs():
     found = expanded()
     cells = {name: plan.cells for name, plan in found.plans.items()}
