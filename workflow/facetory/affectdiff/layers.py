@@ -48,16 +48,20 @@ class GroupNorm(nn.GroupNorm):
         return torch.addcmul(self.bias[:, None], normal, self.weight[:, None]) * mask
 
 
+SMALL = 2048
+"""Weights of a linear layer below which a convolution's own cost outweighs its speed."""
+
+
 class Linear(nn.Linear):
     """A linear layer of sequences (batch, L, C).
 
-    On a CPU it is a convolution of kernel 1 with the channels last, of equal results: oneDNN's is up to twice
-    as fast there as the matrix product of MKL, which is slow on other makers' processors.
+    On a CPU a large one is a convolution of kernel 1 with the channels last, of equal results: oneDNN's is up
+    to twice as fast there as the matrix product of MKL, which is slow on other makers' processors.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """The sequences (batch, L, outputs)."""
-        if input.device.type != "cpu" or input.ndim != 3:
+        if input.device.type != "cpu" or input.ndim != 3 or self.weight.numel() <= SMALL:
             return super().forward(input)
         pixels = input[:, :, None].permute(0, 3, 1, 2)
         return F.conv2d(pixels, self.weight[:, :, None, None], self.bias).permute(0, 2, 3, 1)[:, :, 0]

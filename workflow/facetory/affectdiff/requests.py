@@ -34,8 +34,8 @@ class Asked(BaseModel):
     """A cell's keys: those of its table, its column and its row.
 
     ``minus`` names another configuration, from whose score the difference is taken segment by segment.
-    ``condition`` is how the test split is corrupted.  ``seeds`` are the main ones, the others, or one of the
-    main ones by its place.
+    ``condition`` is how the test split is corrupted.  ``seeds`` are the main ones, those of
+    the ablations, the others, or one of the main ones by its place.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -49,7 +49,7 @@ class Asked(BaseModel):
     model: str
     minus: str | None = None
     condition: str | None = None
-    seeds: Literal["main", "other"] | int = "main"
+    seeds: Literal["main", "ablations", "other"] | int = "main"
     unit: str = ""
     ours: bool = False
 

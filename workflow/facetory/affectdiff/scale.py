@@ -23,9 +23,10 @@ class Corpus(_Strict):
 
 
 class Seeds(_Strict):
-    """Seeds of the main results and of the paper's ablations, and of everything else."""
+    """Seeds of the main results, of the paper's ablations, and of everything else."""
 
     main: tuple[int, ...] = (42, 43, 44)
+    ablations: tuple[int, ...] = (42, 43, 44)
     other: tuple[int, ...] = (42,)
 
 

@@ -78,11 +78,11 @@ class RecognizerSpec(TrainSpec):
     folds.  ``labels``: "argmax" as it is (ties and all-zero rows go to the first class), "swapped" the same
     with the released code's column names (its Fear is Surprise), "rule" without all-zero rows, ties to the
     first column.  ``epochs`` times the batches of the training split are the steps; ``patience`` is in
-    epochs.  ``selection`` chooses the epoch on the exact balanced accuracy of the validation split, or on
-    the mean over its batches.  ``curriculum`` "paper" is Eq. 13, "code" the released schedule.
-    ``adaptive_beta``, ``oversample`` and larger ``free_bits`` are the remedies that Section VI proposes.
-    ``clip_apart`` clips the prior's gradients by themselves and ``streams_apart`` lets its draws shift no
-    other draw.
+    epochs.  ``selection`` chooses the epoch on the exact balanced accuracy of the validation split, on the
+    mean over its batches, or on its loss (the homepage).  ``curriculum`` "paper" is Eq. 13, "code" the
+    released schedule.  ``adaptive_beta``, ``oversample`` and larger ``free_bits`` are the remedies that
+    Section VI proposes.  ``clip_apart`` clips the prior's gradients by themselves and ``streams_apart`` lets
+    its draws shift no other draw.
     """
 
     model: ModelSpec | BaselineSpec
@@ -92,7 +92,7 @@ class RecognizerSpec(TrainSpec):
     labels: Literal["argmax", "swapped", "rule"] = "argmax"
     epochs: int = 100
     patience: int = 35
-    selection: Literal["exact", "batches"] = "exact"
+    selection: Literal["exact", "batches", "loss"] = "exact"
     lr: float = 5e-4
     weight_decay: float = 1e-4
     decay: Literal["constant", "cosine"] = "cosine"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from facetory.affectdiff.batches import Corpus
     from facetory.training.loop import Schedule
 
+SELECTED = {"exact": "balanced_accuracy", "batches": "batch_balanced_accuracy", "loss": "minus_loss"}
+"""The number of the validation that chooses the epoch, by the spec's selection."""
+
 
 def train_recognizer(
     spec: RecognizerSpec,
@@ -94,7 +97,7 @@ def schedule_of(spec: RecognizerSpec, steps_per_epoch: int) -> Schedule:
         warmup=spec.warmup_epochs * steps_per_epoch,
         log_every=steps_per_epoch,
         validate_every=steps_per_epoch,
-        select="balanced_accuracy" if spec.selection == "exact" else "batch_balanced_accuracy",
+        select=SELECTED[spec.selection],
         patience=spec.patience,
         ema=spec.ema if prior else 0.0,
         ema_of="model.prior.",

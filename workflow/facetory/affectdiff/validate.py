@@ -28,7 +28,8 @@ def validated(
     """balanced_accuracy, accuracy and loss of the validation split.
 
     With a graph also the means of its weights (weight_text, …), of h(A) and of its edges (edge_ta: text to
-    audio, …); with ``selection`` "batches" also batch_balanced_accuracy, by which the epoch is chosen.
+    audio, …); with ``selection`` "batches" also batch_balanced_accuracy, with "loss" minus_loss, by which
+    the epoch is chosen.
     """
     at = corpus.parts["validation"]
     batches = [corpus.batch(part) for part in np.split(at, range(BATCH, len(at), BATCH))]
@@ -43,6 +44,8 @@ def validated(
             labels.cpu().numpy(), predicted, classes, spec.batch_size
         )
     scores["loss"] = loss.item()
+    if spec.selection == "loss":
+        scores["minus_loss"] = -scores["loss"]
     means = {name: torch.cat([part[name] for part in numbers]).mean() for name in numbers[0]}
     return scores | {name: mean.item() for name, mean in means.items()}
 
