@@ -242,6 +242,15 @@ def test_an_ablation_has_a_panel_for_each_column_that_ran():
     legible(figure)
 
 
+def test_an_ablation_says_what_no_difference_means_and_which_columns_are_lost():
+    pair = {"metric": "val_balanced_accuracy minus"}
+    own = [cell("Full Model", "F1", 0.3), cell("No CFG", "F1", 0.3)]
+    same, _ = ablation(table(*own, cell("No CFG", "Δ", 0.0, half=0.0, **pair)))
+    assert "both models answer alike" in below(same)
+    lost, _ = ablation(table(*own, cell("No CFG", "Δ", **pair)))
+    assert f"Not run: Δ of No CFG ({LOST})." in below(lost) and "alike" not in below(lost)
+
+
 DRAWERS = {"fig3": fig3, "fig5": fig5, "fig9": fig9, "fig11": fig11, "fig12": fig12}
 DRAWERS |= {"ablation": ablation, "robustness": robustness}
 
@@ -291,6 +300,7 @@ def test_fig10_says_how_far_seeds_lie_apart_and_shows_the_published_peak(tmp_pat
     assert "up to 0.100 apart" in below(figure) and len(rows) == 9
     assert (28, 0.384) in [tuple(line.get_xydata()[0]) for line in figure.axes[0].lines]
     assert "identical" in apart([found[0], found[2]])
+    assert "published, on CMU-MOSEI" in [text.get_text() for text in figure.legends[0].get_texts()]
     legible(figure)
 
 
@@ -345,11 +355,23 @@ def test_fig9_names_every_point_where_no_other_label_stands():
     (axes,) = figure.axes
     assert axes.get_xscale() == "log"
     assert {text.get_text() for text in axes.texts} == set(crowd)
+    assert "Samples: 40 of synthetic_mosei (test)." in below(figure)
     boxes = [text.get_window_extent() for text in axes.texts]
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
     assert all(box.x1 <= axes.get_window_extent().x1 for box in boxes)
     on_front = {row["model"] for row in rows if row["on_front"]}
     assert on_front == {"MISA", "Classifier Only", "No Diffusion", "Full Model"} - {"Classifier Only"}
+    legible(figure)
+
+
+def test_fig9_names_the_published_points_too():
+    own = [
+        cell("TFN", "Total (M)", 0.1, None, published=0.64),
+        cell("TFN", "Val-BalAcc", 0.3, published=0.25),
+    ]
+    figure, _ = fig9(table(*own))
+    figure.canvas.draw()
+    assert sorted(text.xy for text in figure.axes[0].texts) == [(0.1, 0.3), (0.64, 0.25)]
     legible(figure)
 
 
@@ -416,6 +438,19 @@ def test_coupling_draws_exact_zeros_on_its_axis(tmp_path):
     assert any("up to 0.1 apart" in label for label in labels) and "without the prior" in labels
     assert [row["difference"] for row in rows if row["identical"]] == [0, 0, 0]
     legible(figure)
+
+
+def test_coupling_says_where_shared_clipping_changed_nothing(tmp_path):
+    made = coupled(tmp_path)
+    said = "Identical in spite of shared clipping"
+    apart_alone, _ = coupling(table(cell("Nothing shared", "Val-BalAcc", 0.4)), made)
+    assert said not in below(apart_alone)
+    same = run(tmp_path, recognizer(42, streams_apart=True), [0.2, 0.3, 0.4])
+    shared, _ = coupling(
+        table(cell("Clipping shared", "Val-BalAcc", 0.4)),
+        [*made, course(tmp_path / "recognizers" / same, "")],
+    )
+    assert said in below(shared)
 
 
 def test_coupling_without_a_pair_says_why(tmp_path):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from facetory.affectdiff.bars import Rows, bars, labelled, note, nothing_ran, published_key, told, wrapped
 from facetory.report import drawing
-from facetory.report.cells import CellTable
+from facetory.report.cells import Cell, CellTable
 from facetory.report.drawing import GREY, PALETTE
 
 if TYPE_CHECKING:
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 ACROSS = 4
 RULE = "Dashed: the first row."
+SAME = (
+    "A difference of exactly 0, interval and all: both models answer alike. Behind a stop-gradient, the "
+    "prior reaches the classifier through shared clipping and random numbers alone."
+)
 
 
 def ablation(measured: CellTable) -> tuple[Figure, Rows]:
@@ -25,7 +29,9 @@ def ablation(measured: CellTable) -> tuple[Figure, Rows]:
     across = min(len(columns), ACROSS)
     down = -(-len(columns) // across)
     tall = 0.3 * len(measured.rows) + 0.75
-    figure = drawing.sheet(max(1.9 + 1.9 * across, 5.6), down * tall + 0.3, note(measured, RULE))
+    rule = f"{RULE} {SAME}" if any(map(_no_difference, measured.cells)) else RULE
+    figure = drawing.sheet(max(1.9 + 1.9 * across, 5.6), down * tall + 0.3, note(measured, rule))
+    figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr, call-arg]
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes, column in zip(panels.flat, columns, strict=False):
         own = [cell for cell in measured.cells if cell.column == column]
@@ -44,3 +50,7 @@ def ablation(measured: CellTable) -> tuple[Figure, Rows]:
     drawn = [cell for cell in measured.cells if cell.column in columns]
     figure.legend(handles=published_key(drawn), loc="outside upper center")
     return figure, told(drawn)
+
+
+def _no_difference(cell: Cell) -> bool:
+    return " minus" in cell.metric and cell.value == cell.ci_low == cell.ci_high == 0

@@ -69,15 +69,16 @@ def published_key(cells: Iterable[Cell]) -> list[Line2D]:
 
 
 def lost(measured: CellTable) -> str:
-    """What was not run, and why: a sentence for each reason."""
-    rows: dict[str, list[str]] = {}
+    """What was not run, and why: a sentence for each reason; a row that has other values with its columns."""
+    partly = {cell.row for cell in measured.cells if cell.value is not None}
+    rows: dict[str, dict[str, list[str]]] = {}
     for cell in measured.cells:
         if cell.status == "not_run":
-            named = rows.setdefault((cell.reason or "").rstrip(". "), [])
-            named += [] if cell.row in named else [cell.row]
+            of_reason = rows.setdefault((cell.reason or "").rstrip(". "), {})
+            of_reason.setdefault(cell.row, []).append(cell.column)
     return " ".join(
-        f"Not run: {'all' if named == measured.rows else ', '.join(named)} ({reason})."
-        for reason, named in rows.items()
+        f"Not run: {_lost_rows(of_reason, measured, partly)} ({reason})."
+        for reason, of_reason in rows.items()
     )
 
 
@@ -107,9 +108,23 @@ def labelled(name: str, cells: Sequence[Cell]) -> str:
     return f"{name} ({unit})" if unit else name
 
 
+def whole_epochs(axes: Axes) -> None:
+    """Name the x axis, with ticks at whole epochs."""
+    axes.set_xlabel("epoch")
+    axes.locator_params(axis="x", integer=True)
+
+
 def wrapped(name: str, width: int) -> str:
     """A label broken at spaces and hyphens."""
     return "\n".join(textwrap.wrap(name, width, break_long_words=False))
+
+
+def _lost_rows(columns: dict[str, list[str]], measured: CellTable, partly: set[str]) -> str:
+    if [*columns] == measured.rows and not partly:
+        return "all"
+    return ", ".join(
+        f"{' and '.join(own)} of {row}" if row in partly else row for row, own in columns.items()
+    )
 
 
 def _line(axes: Axes, at: Sequence[float], value: Sequence[float], vertical: bool, **style: Any) -> None:

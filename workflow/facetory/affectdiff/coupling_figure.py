@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from facetory.affectdiff.bars import Rows, note
+from facetory.affectdiff.bars import Rows, note, whole_epochs
 from facetory.affectdiff.course import Course
 from facetory.affectdiff.spec import ModelSpec
 from facetory.report import drawing
@@ -31,6 +31,7 @@ RULE = (
     "the one without it, of the same seed; a curve at 0 is exactly 0. Identical: validation balanced "
     "accuracy, accuracy and loss are the same to the last bit at every epoch."
 )
+UNCLIPPED = "Identical in spite of shared clipping: in no step did the joint gradient reach the limit."
 
 
 class Pair(NamedTuple):
@@ -68,7 +69,9 @@ def differences(pair: Pair) -> tuple[np.ndarray, np.ndarray, bool]:
 def coupling(measured: CellTable, courses: Sequence[Course]) -> tuple[Figure, Rows]:
     """Left: the validation curves, thin black without the prior; right: their differences."""
     found = pairs(courses)
-    figure = drawing.sheet(8.6, 3.7, note(measured, RULE, statistics=False))
+    unclipped = any(differences(pair)[2] for pair in found if not pair.apart[0])
+    rule = f"{RULE} {UNCLIPPED}" if unclipped else RULE
+    figure = drawing.sheet(8.6, 3.7, note(measured, rule, statistics=False))
     if not found:
         axes = figure.subplots()
         reason = next((cell.reason for cell in measured.cells if cell.reason), "no pair of trainings ran")
@@ -87,7 +90,7 @@ def coupling(measured: CellTable, courses: Sequence[Course]) -> tuple[Figure, Ro
     left.set_ylabel("balanced accuracy, validation")
     right.set_ylabel("|difference| to no prior")
     for axes in (left, right):
-        axes.set_xlabel("epoch")
+        whole_epochs(axes)
         axes.set_xlim(left=0)
     handles = [*right.get_legend_handles_labels()[0], *left.get_legend_handles_labels()[0][-1:]]
     figure.legend(handles=handles, loc="outside upper center", ncols=2, fontsize=8)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from facetory.affectdiff.bars import Rows, note
+from facetory.affectdiff.bars import Rows, note, whole_epochs
 from facetory.affectdiff.course import Course, column_sum_shares
 from facetory.affectdiff.curriculum import curriculum
 from facetory.data.mosei.spec import MODALITIES
@@ -158,7 +158,7 @@ def _lost(axes: Axes, measured: CellTable) -> Rows:
 
 def _finish(figure: Figure, axes: Axes, name: str) -> None:
     axes.set_xlim(left=0)
-    axes.set_xlabel("epoch")
+    whole_epochs(axes)
     axes.set_ylabel(name)
     figure.legend(loc="outside upper center", ncols=4, fontsize=8)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from facetory.affectdiff.bars import Rows, hollow, note
+from facetory.affectdiff.bars import Rows, hollow, note, published_key, whole_epochs
 from facetory.affectdiff.course import Course, peak
 from facetory.report import drawing
 from facetory.report.cells import CellTable
@@ -28,12 +28,12 @@ SEEDS = "Markers: each seed's peak; hollow: the published one."
 
 def fig4(measured: CellTable, courses: Sequence[Course]) -> tuple[Figure, Rows]:
     """A line a model; the key tells each peak."""
-    return _curves(measured, courses, RULE)
+    return _curves(measured, courses, RULE, "model")
 
 
 def fig10(measured: CellTable, courses: Sequence[Course]) -> tuple[Figure, Rows]:
     """A line a seed; the small print says how far the seeds lie apart."""
-    return _curves(measured, courses, f"{SEEDS} {apart(courses)}".strip())
+    return _curves(measured, courses, f"{SEEDS} {apart(courses)}".strip(), "seed")
 
 
 def apart(courses: Sequence[Course]) -> str:
@@ -48,7 +48,7 @@ def apart(courses: Sequence[Course]) -> str:
     return f"The seeds lie up to {widest:.3f} apart at the same epoch."
 
 
-def _curves(measured: CellTable, courses: Sequence[Course], rule: str) -> tuple[Figure, Rows]:
+def _curves(measured: CellTable, courses: Sequence[Course], rule: str, kind: str) -> tuple[Figure, Rows]:
     figure = drawing.sheet(8.0, 3.7 if len(courses) < 10 else 4.3, note(measured, rule, statistics=False))
     axes = figure.subplots()
     if not courses:
@@ -73,13 +73,13 @@ def _curves(measured: CellTable, courses: Sequence[Course], rule: str) -> tuple[
         if None not in at:
             axes.plot(*at, **hollow(6))
     _axis(axes)
-    handles, labels = axes.get_legend_handles_labels()
+    handles, _ = axes.get_legend_handles_labels()
     figure.legend(
-        handles[::-1],
-        labels[::-1],
+        handles=[*handles[::-1], *published_key(measured.cells)],
         loc="outside right upper",
         fontsize=8,
-        title="model or seed (peak, its epoch)",
+        title=f"{kind} (peak, its epoch)",
+        handlelength=3.2,
         title_fontsize=8,
         alignment="left",
     )
@@ -103,7 +103,7 @@ def line_styles(names: Sequence[str]) -> list[tuple[str, str, str]]:
 
 def _axis(axes: Axes) -> None:
     axes.set_xlim(left=0)
-    axes.set_xlabel("epoch")
+    whole_epochs(axes)
     axes.set_ylabel("balanced accuracy, validation")
 
 

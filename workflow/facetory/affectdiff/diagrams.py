@@ -27,6 +27,7 @@ RULE = (
     "Dashed: to the losses, all auxiliary but the task's. sg: stop-gradient, so that the prior trains "
     "without changing the encoder."
 )
+WITHOUT_DECODER = "The paper's optional reconstruction decoder is off."
 
 
 def fig1(spec: ModelSpec, reading: str) -> tuple[Figure, Rows]:
@@ -37,9 +38,11 @@ def fig1(spec: ModelSpec, reading: str) -> tuple[Figure, Rows]:
     boxes = architecture_boxes(spec)
     named = {key: f"{value / 1e6:.2f} M" for key, value in counts.items()}
     rule = RULE if spec.prior_width else RULE.partition(" sg")[0]
+    rule += "" if spec.decoder else f" {WITHOUT_DECODER}"
     note = (
         f"Reading {reading}: {named['total']} parameters with the prior's running mean, "
-        f"{named['trainable']} trained, {named['without_prior']} without the prior. {rule}"
+        f"{named['trainable']} trained, {named['without_prior']} without the prior; a small "
+        f"scale's runs have fewer. {rule}"
     )
     figure = drawing.sheet(WIDTH / 10, HEIGHT / 10, note)
     axes = drawing.canvas(figure.subplots(), WIDTH, HEIGHT)

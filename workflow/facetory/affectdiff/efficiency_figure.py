@@ -39,7 +39,7 @@ def fig9(measured: CellTable) -> tuple[Figure, Rows]:
     """A point a model (row) at (`SIZE`, `SCORE`); hollow: as published."""
     cells = {(cell.row, cell.column): cell for cell in measured.cells}
     pairs = {row: (cells[row, SIZE], cells[row, SCORE]) for row in measured.rows}
-    shown = measured.model_copy(update={"cells": [cell for pair in pairs.values() for cell in pair]})
+    shown = measured.model_copy(update={"cells": [score for _, score in pairs.values()]})
     figure = drawing.sheet(6.4, 3.9, note(shown, "Line: the Pareto front. Hollow: as published."))
     axes = figure.subplots()
     points: dict[str, Any] = {
@@ -65,12 +65,16 @@ def fig9(measured: CellTable) -> tuple[Figure, Rows]:
         axes.plot(a, b, color=colour, marker="o", markersize=6, zorder=3)
     _axes(axes, [x for x, _ in pairs.values()], [y for _, y in pairs.values()])
     figure.canvas.draw()
-    marks = [(x.published, y.published) for x, y in pairs.values() if x.published and y.published]
+    marks: dict[str, Any] = {
+        row: (x.published, y.published) for row, (x, y) in pairs.items() if x.published and y.published
+    }
     spans = [((x.value, y.ci_low), (x.value, y.ci_high)) for x, y in pairs.values() if x.value and y.ci_low]
     corners = [(b[0], a[1]) for a, b in pairwise(best)]
     spans += [*zip(best, corners, strict=False), *zip(corners, best[1:], strict=True)]
-    taken = [_around(axes, (point, point)) for point in (*points.values(), *marks)]
-    _label(axes, points, [*taken, *(_around(axes, span, 1) for span in spans)])
+    taken = [_around(axes, (point, point)) for point in (*points.values(), *marks.values())]
+    taken += [_around(axes, span, 1) for span in spans]
+    _label(axes, points, taken, fontsize=8)
+    _label(axes, marks, taken, fontsize=7, color=GREY)
     return figure, rows
 
 
@@ -98,13 +102,14 @@ def _axes(axes: Axes, sizes: Sequence[Cell], scores: Sequence[Cell]) -> None:
     axes.set_ylabel(labelled("balanced accuracy, validation", scores))
 
 
-def _label(axes: Axes, points: dict[str, tuple[Any, Any]], taken: list[Any]) -> None:
-    """Name every point, each label in the first of `PLACES` where nothing is ``taken`` (display boxes)."""
+def _label(axes: Axes, points: dict[str, tuple[Any, Any]], taken: list[Any], **style: Any) -> None:
+    """Name every point, each label in the first of `PLACES` where nothing is ``taken`` (display boxes, to
+    which its own is added)."""
     inside = axes.get_window_extent()
     for name, point in points.items():
         for dx, dy, ha, va in PLACES:
             text: Text = axes.annotate(
-                name, point, (dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=8, zorder=5
+                name, point, (dx, dy), textcoords="offset points", ha=ha, va=va, zorder=5, **style
             )
             text.set_in_layout(False)
             box = text.get_window_extent()

@@ -24,7 +24,7 @@ WIDTH = 0.26
 RULE = (
     "One stream is swapped for that of a segment whose predicted emotion differs; the change is the total "
     "variation between the predicted distributions before and after, with the standard error of its mean. "
-    "Contribution: Shapley values of the predicted class's log-odds."
+    "Right: Shapley values of the predicted class's log-odds, with the same."
 )
 
 
@@ -79,6 +79,7 @@ def _grouped(
             rows.append(_row(part, modality=name, group=group, value=mean, error=error, n=len(own)))
     counts = [int(chosen.sum()) for chosen in groups.values()]
     axes.set_xticks(range(len(groups)), [f"{name}\n{n}" for name, n in zip(groups, counts, strict=True)])
+    axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.tick_params(axis="x", labelsize=7)
     axes.axvline(0.5, color=GREY, linewidth=0.8)
     axes.grid(False, axis="x")
