@@ -93,6 +93,15 @@ def test_a_counterfactual_is_shown_and_printed(folder, tmp_path):
     assert f"Resampled under {target}" in shown and "round trip" in shown and "row " in shown
 
 
+def test_a_counterfactual_of_sentiment_takes_a_hyphen_and_names_no_padding(tmp_path):
+    own = street.exported(tmp_path, street.affect_diff(task="sentiment7", classes=7))
+    path = csv_of(tmp_path / "text.csv", street.utterance()["text"][:2])
+    target = "-2" if answer(own, "--text", path)["label"] != "−2" else "-1"
+    shown = typed(own, "--text", path, "--counterfactual", target)
+    assert "sentiment" in shown.split() and f"Resampled under −{target[1]}" in shown
+    assert "row 1, row 2, and the model" in " ".join(shown.split())
+
+
 def refused(folder, path, content, message, option="--text"):
     if isinstance(content, str):
         path.write_text(content)
@@ -165,6 +174,7 @@ def test_words_are_read_by_the_language_model_of_the_training(tmp_path):
     assert found["present"] == ["text"]
     assert answer(own, "--words", "I am so sad today")["probabilities"] != found["probabilities"]
     target = "Sad" if found["label"] != "Sad" else "Angry"
+    assert "facetory affect MODEL --words" in (own / "README.md").read_text()
     shown = typed(own, "--words", "I am so happy today", "--counterfactual", target)
     assert "“" in shown and "without what was said before" in shown
     with pytest.raises(FacetoryError, match="no word"):

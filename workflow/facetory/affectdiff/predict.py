@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facetory.affectdiff.batches import Streams
 
 STEPS = 50
+MINUS = "\N{MINUS SIGN}"
 Utterances = np.ndarray | Sequence[np.ndarray | None] | None
 
 
@@ -119,9 +120,10 @@ class AffectRecognizer:
         )
 
     def class_named(self, name: str) -> str:
-        """The class of this name in any case; an unknown one is a `FacetoryError`."""
+        """The class of this name in any case; a hyphen is a minus.  An unknown one is a `FacetoryError`."""
+        asked = name.strip().lower().replace("-", MINUS)
         for own in self.classes:
-            if own.lower() == name.strip().lower():
+            if own.lower() == asked:
                 return own
         raise unknown("class", name, self.classes, self.about.name)
 

@@ -81,7 +81,7 @@ def affect(
     if as_json:
         print(json.dumps(report(recognizer, found, other), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        _show(recognizer, found, other, spoken)
+        _show(recognizer, found, other, spoken, max(map(len, streams.values())))
 
 
 def report(recognizer: AffectRecognizer, found: Recognition, other: Counterfactual | None) -> dict[str, Any]:
@@ -109,14 +109,18 @@ def report(recognizer: AffectRecognizer, found: Recognition, other: Counterfactu
 
 
 def _show(
-    recognizer: AffectRecognizer, found: Recognition, other: Counterfactual | None, words: list[str]
+    recognizer: AffectRecognizer,
+    found: Recognition,
+    other: Counterfactual | None,
+    words: list[str],
+    rows: int,
 ) -> None:
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
     table = Table(box=None)
-    table.add_column("emotion")
+    table.add_column("emotion" if recognizer.about.training.task == "emotion" else "sentiment")
     headings = ["p", *(("p, round trip", f"p, as {other.target}") if other else ())]
     for heading in headings:
         table.add_column(heading, justify="right")
@@ -135,14 +139,14 @@ def _show(
         name = max(other.after, key=other.after.__getitem__)
         said = f"calls it {name}" if other.reached else f"still calls it {name}"
         print(f"Resampled under {other.target}, the latent moves by {other.distance:.2f}, most at")
-        print(f"{_most(other, words)}, and the model {said}.")
+        print(f"{_most(other, words, rows)}, and the model {said}.")
     notes = [*found.notes, *([ALONE] if words else [])]
     for note in notes:
         print(f"Note: {note}.")
-    print("The model says which word annotators would choose. It does not know what anyone feels.")
+    print("The model says which label annotators would choose. It does not know what anyone feels.")
 
 
-def _most(other: Counterfactual, words: list[str], count: int = 3) -> str:
-    """The rows at which the latent moves most, in their order, by word where the words are known."""
-    largest = sorted((-other.by_row).argsort(kind="stable")[:count].tolist())
+def _most(other: Counterfactual, words: list[str], rows: int, count: int = 3) -> str:
+    """Which of the rows that were given the latent moves most at, in order, by word where words are known."""
+    largest = sorted((-other.by_row[:rows]).argsort(kind="stable")[:count].tolist())
     return ", ".join(f"“{words[row]}”" if row < len(words) else f"row {row + 1}" for row in largest)
