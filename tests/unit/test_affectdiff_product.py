@@ -143,6 +143,7 @@ def test_the_card_says_what_it_learnt_from_and_how_good_it_is(folder):
     assert exact["name"] == "balanced accuracy" and f"| balanced accuracy | {exact['value']:.3f} [" in card
     assert exact["n"] == len(load_file(folder.parent / "scores" / "records.safetensors")["test_labels"])
     assert sum(about["data"]["classes"].values()) == about["data"]["splits"]["train"]
+    assert "balanced accuracy is 0.167" in card and "--words" not in card
     assert "{" not in card.replace("{widths", "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from facetory.affectdiff.model_folder import Metric, Model
 from facetory.affectdiff.protocol import planted_in_words
 from facetory.affectdiff.spec import ModelSpec
+from facetory.data.mosei.foundation import foundations
 from facetory.data.mosei.spec import MODALITIES
 
 CARD = """---
@@ -19,7 +20,7 @@ tags: [multimodal-emotion-recognition, affective-computing{synthetic_tag}]
 ## Use
 ```sh
 facetory affect MODEL --text text.csv --audio audio.csv --video video.csv
-```
+{words}```
 ```python
 from facetory import AffectDiff
 
@@ -36,7 +37,7 @@ The model normalises them as in training and reads the first {length} rows. {abs
 Classes: {classes}.
 
 ## What it learnt from
-Corpus: {data.title} (`{data.dataset}`), {splits} segments, split {split}. Licence: {data.licence}.
+Corpus: {data.title} (`{data.dataset}`); {splits} segments, split {split}. Licence: {data.licence}.
 Training segments by class: {counts}.
 {planted}
 Trained for at most {training.epochs} epochs at batch {training.batch_size}, seed {training.seed}, reading \
@@ -70,6 +71,7 @@ SPLITS = {
     "stratified": "by video and class",
     "standard": "in the standard folds, by video",
 }
+PARTS = {"train": "training"}
 STAND_IN = """
 **Its corpus stands in for {data.stands_in_for}**: nothing here is a result of the paper.
 """
@@ -94,6 +96,7 @@ def card(model: Model) -> str:
         stand_in=STAND_IN.format(data=data) if data.stands_in_for else "",
         widths=[model.streams[name].width for name in MODALITIES],
         rows="one row a word" if training.alignment.policy != "code" else "from the beginning of a video",
+        words='facetory affect MODEL --words "I am so happy today"\n' if _speaks(model) else "",
         streams="\n".join(
             f"| {name} | {stream.features} | {stream.width} |" for name, stream in model.streams.items()
         ),
@@ -101,7 +104,7 @@ def card(model: Model) -> str:
         absent=MASKED if training.model.masks else ZEROS,
         classes=", ".join(model.classes),
         data=data,
-        splits=", ".join(f"{count:,} {name}" for name, count in data.splits.items()),
+        splits=", ".join(f"{count:,} {PARTS.get(name, name)}" for name, count in data.splits.items()),
         split=SPLITS[training.split],
         counts=", ".join(f"{name} {count:,}" for name, count in data.classes.items()),
         planted=SYNTHETIC.format(strengths=strengths) if data.synthetic else "",
@@ -122,14 +125,23 @@ def _what(model: Model) -> str:
     return f"{network.network.upper()} ({network.size}), a baseline of Affect-Diff's."
 
 
+def _speaks(model: Model) -> bool:
+    """Whether its text features can be made of typed words."""
+    return model.streams["text"].features in foundations()
+
+
 def _measured(model: Model) -> str:
     if not model.metrics:
         return "It has not been measured."
+    counts = model.data.classes
+    most = max(counts, key=counts.__getitem__)
     videos = f" of {model.videos} videos" if model.videos else ""
     return "\n".join(
         [
             f"On the {model.metrics[0].n:,} test segments{videos}; exact over the whole split, with 95 % "
-            "intervals by bootstrap over videos.",
+            f"intervals by bootstrap over videos. By chance, balanced accuracy is {1 / len(counts):.3f} and "
+            f"AUROC 0.5; {most} is {counts[most] / sum(counts.values()):.0%} of the training segments, and "
+            "always saying so is about as often right.",
             "",
             "| score | value [95 % interval] |",
             "| --- | --- |",
