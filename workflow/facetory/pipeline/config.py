@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,9 +106,12 @@ class Settings(_Strict):
         reading = self.config.reading
         return self.config.scale if reading == "paper" else f"{self.config.scale}+{reading}"
 
-    @property
+    @cached_property
     def device(self) -> Literal["cpu", "cuda"]:
-        """Device the specs ask for: the scale's, or the CPU where GPUs are missing and `allow_cpu` is set."""
+        """Device the specs ask for: the scale's, or the CPU where GPUs are missing and `allow_cpu` is set.
+
+        The driver is asked once: thousands of specs read this.
+        """
         return "cuda" if self.scale.device == "cuda" and visible_gpus() else "cpu"
 
     def dataset_of(self, slot: str) -> str:
