@@ -146,10 +146,9 @@ def test_columns_of_several_units_name_them():
     assert spans(made) == [("Happy", ["flip rate (%)", "identity"]), ("Cost", ["per image (GMAC)"])]
     alone = table([cell("Base", column, "new", unit="%") for column in "ab"])
     assert spans(alone) == [("", ["a", "b"])]
-    mixed = table(
-        [cell("Base", name, "new", unit=unit) for name, unit in (("PSNR", "dB"), ("GPU hours", "h"))]
-    )
-    assert spans(mixed) == [("", ["PSNR (dB)", "GPU hours"])]
+    units = {"PSNR": "dB", "GPU hours": "h", "Total (M)": "M"}
+    mixed = table([cell("Base", name, "new", unit=unit) for name, unit in units.items()])
+    assert spans(mixed) == [("", ["PSNR (dB)", "GPU hours", "Total (M)"])]
     assert r"flip rate (\%)" in table_latex(made)
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from facetory.report.cells import Cell, CellTable
 
-SPOKEN = ("s", "ms", "h", "1/s")
-"""Units that a column's name tells: seconds per image, GPU hours."""
+SPOKEN = ("s", "ms", "h", "1/s", "M")
+"""Units that a column's name tells: seconds per image, GPU hours, millions of parameters."""
 
 
 class Line(NamedTuple):
