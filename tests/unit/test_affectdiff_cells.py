@@ -127,7 +127,8 @@ def test_a_score_is_the_mean_over_seeds_of_the_exact_one(tmp_path):
     assert found.n == N
     assert found.status == "not_comparable"
     assert "synthetic_mosei stands in for CMU-MOSEI" in found.reason
-    assert "σ in audio" in found.budget["planted"]
+    assert "audio 1.5 σ" in found.budget["planted"]
+    assert found.decimals == 3
 
 
 def test_a_difference_is_taken_on_the_same_segments(tmp_path):

@@ -24,7 +24,7 @@ def run_of(found, plan, row):
 
 
 def test_the_text_is_read_literally_at_scale_paper():
-    run = run_of(expanded("paper", placed=lambda name: None), "affectdiff_table2", "Affect-Diff (ours)")
+    run = run_of(expanded("paper", placed=lambda name: None), "affectdiff_table2", "Affect-Diff (ours), –")
     model = run.model
     assert (model.hidden, model.latent, model.heads, model.layers, model.prior_width) == (128, 128, 4, 2, 128)
     assert (run.epochs, run.patience, run.batch_size, run.lr, run.weight_decay) == (100, 35, 64, 5e-4, 1e-4)
@@ -34,7 +34,7 @@ def test_the_text_is_read_literally_at_scale_paper():
 
 def test_the_released_code_differs_where_its_reading_says():
     found = expanded("paper", "code")
-    run = run_of(found, "affectdiff_table2", "Affect-Diff (ours)")
+    run = run_of(found, "affectdiff_table2", "Affect-Diff (ours), –")
     assert (run.model.heads, run.model.prior_width, run.model.classifier_layers) == (8, 64, 3)
     assert (run.labels, run.curriculum, run.class_weights, run.alignment.policy) == (
         "swapped",
@@ -42,12 +42,12 @@ def test_the_released_code_differs_where_its_reading_says():
         "sqrt_inverse",
         "code",
     )
-    baseline = run_of(found, "affectdiff_table2", "MulT [3]")
+    baseline = run_of(found, "affectdiff_table2", "MulT [3], 2019")
     assert (baseline.focal_gamma, baseline.augment, baseline.class_weights) == (0.0, False, "none")
 
 
 def test_the_corrected_reading_masks_and_uncouples():
-    run = run_of(expanded(reading="corrected"), "affectdiff_table2", "Affect-Diff (ours)")
+    run = run_of(expanded(reading="corrected"), "affectdiff_table2", "Affect-Diff (ours), –")
     assert run.model.masks
     assert run.clip_apart and run.streams_apart
     assert (run.labels, run.split, run.alignment.policy) == ("rule", "stratified", "masked")
@@ -55,9 +55,9 @@ def test_the_corrected_reading_masks_and_uncouples():
 
 def test_baselines_train_under_the_models_conditions():
     found = expanded()
-    full = run_of(found, "affectdiff_table2", "Affect-Diff (ours)")
+    full = run_of(found, "affectdiff_table2", "Affect-Diff (ours), –")
     same = ("alignment", "split", "labels", "epochs", "patience", "batch_size", "lr", "focal_gamma")
-    for row in ("TFN [2]", "MulT [3]", "MISA [4]", "MMIM [5]", "TETFN [6]"):
+    for row in ("TFN [2], 2017", "MulT [3], 2019", "MISA [4], 2020", "MMIM [5], 2021", "TETFN [6], 2022"):
         run = run_of(found, "affectdiff_table2", row)
         assert isinstance(run.model, BaselineSpec)
         assert {name: getattr(run, name) for name in same} == {name: getattr(full, name) for name in same}
@@ -115,7 +115,7 @@ def test_features_that_are_not_placed_stop_only_what_reads_them(tmp_path):
     found = expanded("paper", data_root=str(tmp_path))
     reasons = {cell.id: cell.not_run for plan in found.plans.values() for cell in plan.cells}
     assert "bert" in reasons["affectdiff_table7/7-Class (−3 to +3)/Bal-Acc"]
-    assert reasons["affectdiff_table2/Affect-Diff (ours)/Val-BalAcc"] is None
+    assert reasons["affectdiff_table2/Affect-Diff (ours), –/Val-BalAcc"] is None
 
 
 @pytest.mark.parametrize(

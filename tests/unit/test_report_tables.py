@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from facetory.report.cells import Cell, CellTable
 from facetory.report.labels import as_html, as_latex, as_mathtext, plain_latex
-from facetory.report.layout import lines, spans
+from facetory.report.layout import lines, number, spans
 from facetory.report.notes import SYMBOLS
 from facetory.report.table_latex import WIDE, table_latex
 from facetory.report.tables import table_csv, write_table
@@ -176,3 +176,14 @@ def test_words_with_underscores_are_no_symbols():
     assert as_html("my_faces anny_basic") == "my_faces anny_basic"
     assert as_latex("my_faces") == r"my\_faces"
     assert plain_latex("a\nβ & λ") == r"a $\beta$ \& $\lambda$"
+
+
+def test_numbers_have_the_decimals_that_the_paper_prints():
+    assert [number(0.3836, 3), number(-0.0092, 3), number(23453, 0), number(61.765, 1)] == [
+        "0.384",
+        "-0.009",
+        "23453",
+        "61.8",
+    ]
+    assert number(0.0004, 3) == "4.0e-04"
+    assert number(None, 3) == "–"

@@ -255,3 +255,10 @@ def all_the_cores(wildcards):
 def half_the_cores(wildcards):
     """Processes of a stage that starts them itself: two such jobs share the machine, start-up and all."""
     return max(1, (workflow.resource_settings.cores or 2) // 2)
+
+
+include: "inputs/emodc.smk"
+include: "inputs/smc.smk"
+include: "inputs/recognition.smk"
+include: "inputs/probes.smk"
+include: "inputs/affectdiff.smk"

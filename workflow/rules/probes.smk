@@ -1,20 +1,4 @@
 # Needs: aligned faces, their latents.  Makes: how hard each dataset is for a linear probe and a small CNN.
-def probe_inputs(wildcards):
-    """The faces and latents of a dataset on which something is trained."""
-    spec, root = PROBED[wildcards.dataset], f"results/{wildcards.scale}"
-    latents = f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/clean"
-    return {
-        "faces": f"{root}/faces/{spec.dataset}/ledger.csv",
-        "train": f"{latents}/train.safetensors",
-        "test": f"{latents}/{SETTINGS.split_of(spec.dataset)}.safetensors",
-    }
-
-
-def probe_px(wildcards):
-    """Side at which faces are probed: the scale's, 64 at most."""
-    return min(64, PROBED[wildcards.dataset].px)
-
-
 rule probe_dataset:
     """Train a linear probe and a small CNN on a dataset's faces and on their latents."""
     input:

@@ -10,24 +10,24 @@ from facetory.affectdiff import estimates
 from facetory.affectdiff.counterfactual_estimates import METRICS as COUNTERFACTUAL
 from facetory.affectdiff.counterfactual_estimates import read_counterfactuals
 from facetory.affectdiff.estimates import METRICS as SCORED
-from facetory.affectdiff.protocol import apart, budget_of, papers
+from facetory.affectdiff.protocol import OF_DATA, apart, budget_of, papers
 from facetory.affectdiff.run_cells import RUN_METRICS
 from facetory.metrics.bootstrap import Estimate
 from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import Plan, PlannedCell
-from facetory.report.cells import ROUNDING, CellTable, differences
+from facetory.report.cells import CellTable, differences
 from facetory.report.measured import Measured, cell_of, table_of
 
 STUBS = {
     "affectdiff_table1": ["Property"],
-    "affectdiff_table2": ["Method"],
+    "affectdiff_table2": ["Method", "Year"],
     "affectdiff_table3": ["Configuration"],
     "affectdiff_table5": ["Condition"],
     "affectdiff_table7": ["Task"],
     "affectdiff_baselines": ["Baseline", "Size"],
 }
-TOLERANCE = 0.0005
-"""The paper prints three decimals of scores between 0 and 1."""
+DATA = {"raw_segments", "segments", "part", "width", "length", "classes", "majority"}
+COUNTS = {"raw_segments", "segments", "part", "width", "length", "classes", "peak_epoch"}
 
 Manifests = Mapping[Path, dict[str, Any]]
 
@@ -41,10 +41,17 @@ def table(plan: Plan, root: Path | str) -> CellTable:
     trained = [path for path in plan.inputs if path.startswith("recognizers/")]
     estimates.check_seeds(read_json(Path(root) / path) for path in trained)
     cells = [
-        cell_of(cell, plan, _found(cell, Path(root)), ROUNDING if cell.unit else TOLERANCE)
+        cell_of(cell, plan, _found(cell, Path(root)), 0.5 * 10.0 ** -_decimals(cell), _decimals(cell))
         for cell in plan.cells
     ]
     return table_of(plan, STUBS.get(plan.name, ["Model"]), cells, resampled="videos")
+
+
+def _decimals(cell: PlannedCell) -> int:
+    """As the paper prints: whole counts, scores to three decimals, times and shares to one."""
+    if cell.metric.partition(" ")[0] in COUNTS:
+        return 0
+    return 1 if cell.metric == "detected" else {"": 3, "M": 2}.get(cell.unit, 1)
 
 
 def _found(cell: PlannedCell, root: Path) -> Measured | str:
@@ -62,6 +69,8 @@ def _found(cell: PlannedCell, root: Path) -> Measured | str:
     }
     first = runs[cell.runs[0]]
     budget, estimated = budget_of(first), _estimate(cell, manifests, runs)
+    if cell.metric.partition(" ")[0] in DATA:
+        budget = {key: value for key, value in budget.items() if key in OF_DATA}
     if isinstance(estimated, str):
         return estimated
     return Measured(estimated, budget, [*differences(budget, papers(first)), *apart(cell.metric, first)])

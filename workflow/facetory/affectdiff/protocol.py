@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from facetory.affectdiff.spec import ModelSpec, RecognizerSpec
+from facetory.affectdiff.spec import BaselineSpec, ModelSpec, RecognizerSpec
 
 PAPERS_RUN = {
     "text": "glove",
@@ -15,6 +15,8 @@ PAPERS_RUN = {
     "length": 50,
     "hidden": 128,
     "latent": 128,
+    "prior_width": 128,
+    "sizes": "as published",
 }
 """Of the emotion runs, as in `budget_of` (Table I, Sections IV-B, IV-D and IV-H)."""
 PAPERS_SENTIMENT = {
@@ -30,6 +32,8 @@ LABELS = {
     "swapped": "strongest emotion, Fear and Surprise exchanged as released",
     "rule": "strongest emotion shown",
 }
+OF_DATA = ("text", "policy", "split", "labels", "training_segments", "length", "planted")
+"""What a number about the data had, of all that `budget_of` names."""
 EXCHANGED = ("f1 Fear", "f1 Surprise")
 
 
@@ -46,14 +50,18 @@ def budget_of(manifest: dict[str, Any]) -> dict[str, Any]:
         "epochs": spec.epochs,
         "batch_size": spec.batch_size,
         "length": spec.model.length,
-        **(
-            {"hidden": spec.model.hidden, "latent": spec.model.latent}
-            if isinstance(spec.model, ModelSpec)
-            else {}
-        ),
+        **_sizes(spec.model),
         "device": manifest["training"]["device_name"],
         **({"planted": planted_in_words(planted)} if planted else {}),
     }
+
+
+def _sizes(model: ModelSpec | BaselineSpec) -> dict[str, Any]:
+    """The widths of a model that has them; of a baseline whether they are the published ones."""
+    if isinstance(model, BaselineSpec):
+        return {"sizes": "reduced" if model.sizes else "as published"}
+    prior = {"prior_width": model.prior_width} if model.prior_width else {}
+    return {"hidden": model.hidden, "latent": model.latent, **prior}
 
 
 def papers(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -76,6 +84,6 @@ def planted_in_words(planted: dict[str, Any]) -> str:
     """The planted strengths of a synthetic corpus (data/mosei/synthetic.yaml), for the foot of a table."""
     text, audio, video = (planted[name] for name in ("text", "audio", "video"))
     return (
-        f"{text['emotion_words']:g} of the words, {audio['separation']:g} σ in audio, "
-        f"{video['separation']:g} σ in video"
+        f"{100 * text['emotion_words']:g} % emotion words, audio {audio['separation']:g} σ, "
+        f"video {video['separation']:g} σ"
     )

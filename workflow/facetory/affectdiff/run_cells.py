@@ -35,8 +35,8 @@ def _trained(paths: Sequence[Path]) -> list[Path]:
     return [path.parent for path in paths if path.parent.parent.name == "recognizers"]
 
 
-def _exactly(value: float, n: int = 1) -> Estimate:
-    """A number that no sample was drawn for."""
+def _exactly(value: Any, n: int = 0) -> Estimate:
+    """A number that no sample was drawn for, or that was counted in n."""
     return Estimate(float(value), NAN, NAN, n)
 
 
@@ -90,7 +90,7 @@ def _latency_of(batch: Callable[[Sequence[int]], int]) -> Measure:
         own = timed["latencies"][_trained(paths)[0].name]
         size = batch([int(key) for key in own])
         found = own[str(size)]
-        return Estimate(found["median_ms"], NAN, NAN, found["repeats"])
+        return _exactly(found["median_ms"])
 
     return measure
 
@@ -98,13 +98,13 @@ def _latency_of(batch: Callable[[Sequence[int]], int]) -> Measure:
 def _peak_epoch(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
     """The epoch whose weights were kept, mean over seeds, counted from 1."""
     peaks = [run["training"]["best_step"] / run["training"]["steps_per_epoch"] for run in runs]
-    return _exactly(float(np.mean(peaks)), len(peaks))
+    return _exactly(np.mean(peaks))
 
 
 def _last_loss(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
     """A loss term's mean over the last epoch, or a curriculum weight in it; NaN where the run has none."""
     last = [run["training"]["last"].get(what, NAN) for run in runs]
-    return _exactly(float(np.mean(last)), len(last))
+    return _exactly(np.mean(last))
 
 
 def _weight(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
@@ -114,14 +114,14 @@ def _weight(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
         _, validations = epochs_of(folder)
         best = next(line for line in validations if line["step"] == run["training"]["best_step"])
         found.append(best.get(f"weight_{what}", NAN))
-    return _exactly(float(np.mean(found)), len(found))
+    return _exactly(np.mean(found))
 
 
 def _trajectory(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
     """Largest difference, over epochs, of the validation loss from the other run's: 0 is the same run."""
     own, other = (epochs_of(folder)[1] for folder in _trained(paths)[:2])
     apart = [abs(a["loss"] - b["loss"]) for a, b in zip(own, other, strict=False)]
-    return _exactly(max(apart), len(apart))
+    return _exactly(max(apart))
 
 
 RUN_METRICS: dict[str, Measure] = {

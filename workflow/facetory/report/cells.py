@@ -20,6 +20,7 @@ class Cell(BaseModel):
 
     ``steps`` is the paper's number of timesteps and ``grid`` the number that ran; ``budget`` is what the
     number really had (training steps, batch size, pixels, backbone) and ``trained_on`` its training dataset.
+    ``decimals`` are those that the paper prints.
     ``reason`` goes with `not_run` and `not_comparable`; ``delta`` is value − published where the two may be
     compared.
     """
@@ -54,6 +55,7 @@ class Cell(BaseModel):
     timestep: int | None = None
     budget: dict[str, Any] = {}
     unit: str = "%"
+    decimals: int = 2
 
 
 class CellTable(BaseModel):

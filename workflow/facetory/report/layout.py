@@ -56,13 +56,16 @@ def spans(table: CellTable) -> list[tuple[str, list[str]]]:
     ]
 
 
-def number(value: float | None) -> str:
-    """Two decimals, as the papers print percentages (more of a small value); an en dash for none."""
+def number(value: float | None, decimals: int = 2) -> str:
+    """With as many decimals as the paper prints (more of a small value); an en dash for none."""
     if value is None:
         return "–"
-    return f"{value:.2f}" if value == 0 or abs(value) >= 0.01 else f"{value:.1e}"
+    least = 10.0**-decimals
+    return f"{value:.{decimals}f}" if value == 0 or abs(value) >= least else f"{value:.1e}"
 
 
 def interval(cell: Cell) -> str:
     """``[low, high]``, or nothing."""
-    return "" if cell.ci_low is None else f"[{number(cell.ci_low)}, {number(cell.ci_high)}]"
+    if cell.ci_low is None:
+        return ""
+    return f"[{number(cell.ci_low, cell.decimals)}, {number(cell.ci_high, cell.decimals)}]"

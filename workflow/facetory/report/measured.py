@@ -24,7 +24,9 @@ class Measured(NamedTuple):
     apart: list[str]
 
 
-def cell_of(planned: PlannedCell, plan: Plan, found: Measured | str, tolerance: float = ROUNDING) -> Cell:
+def cell_of(
+    planned: PlannedCell, plan: Plan, found: Measured | str, tolerance: float = ROUNDING, decimals: int = 2
+) -> Cell:
     """The cell with its verdict; ``found`` is what was measured, as a fraction where the unit is %, or why
     nothing was."""
     measured = None if isinstance(found, str) else found
@@ -45,7 +47,7 @@ def cell_of(planned: PlannedCell, plan: Plan, found: Measured | str, tolerance: 
         value=value,
         ci_low=low,
         ci_high=high,
-        n=measured.estimate.n if measured else None,
+        n=(measured.estimate.n or None) if measured else None,
         delta=verdict.delta,
         status=verdict.status,
         reason=verdict.reason,
@@ -54,6 +56,7 @@ def cell_of(planned: PlannedCell, plan: Plan, found: Measured | str, tolerance: 
         command=command_of(plan),
         reading=plan.reading,
         budget=measured.budget if measured else planned.budget,
+        decimals=decimals,
         **planned.model_dump(include=TOLD),
     )
 

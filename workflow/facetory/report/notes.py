@@ -125,4 +125,4 @@ def _listed(budget: Mapping[str, list[object]]) -> str:
 
 
 def _samples(cell: Cell) -> str:
-    return f"{cell.n} of {cell.dataset} ({cell.split})"
+    return f"{cell.n} of {cell.dataset} ({cell.split})" if cell.n else ""

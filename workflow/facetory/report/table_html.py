@@ -70,11 +70,10 @@ def _cell(cell: Cell | None, letters: dict[str, str]) -> str:
         f'<span class="{cell.status}" title="{escape(MEANINGS[cell.status])}">{SYMBOLS[cell.status]}</span>'
     )
     letter = f'<sup title="{escape(cell.reason)}">{letters[cell.reason]}</sup>' if cell.reason else ""
-    value = (
-        f"{mark} {number(cell.value) if cell.value is not None else cell.status.replace('_', ' ')}{letter}"
-    )
+    shown = cell.status.replace("_", " ") if cell.value is None else number(cell.value, cell.decimals)
+    value = f"{mark} {shown}{letter}"
     ours = cell.status == "new" and cell.published is None
-    published = "" if ours else f"<br><small>paper {number(cell.published)}</small>"
+    published = "" if ours else f"<br><small>paper {number(cell.published, cell.decimals)}</small>"
     return f"<b>{value}</b> <small>{interval(cell)}</small>{published}"
 
 

@@ -87,14 +87,14 @@ def _pair(cell: Cell | None, letters: dict[str, str], stacked: bool) -> tuple[st
     if cell is None:
         return "", ""
     letter = f"\\textsuperscript{{{letters[cell.reason]}}}" if cell.reason else ""
-    value = number(cell.value) if cell.value is not None else cell.status.replace("_", " ")
+    value = number(cell.value, cell.decimals) if cell.value is not None else cell.status.replace("_", " ")
     here = f"{MARKS[cell.status]}~{plain_latex(value)}{letter}"
     small = f"{{\\tiny {interval(cell)}}}" if interval(cell) else ""
     if stacked and small:
         both = f"\\begin{{tabular}}[c]{{@{{}}l@{{}}}}{here}\\\\{small}\\end{{tabular}}"
     else:
         both = f"{here} {small}".strip()
-    return plain_latex(number(cell.published)), both
+    return plain_latex(number(cell.published, cell.decimals)), both
 
 
 def _notes(table: CellTable, letters: dict[str, str]) -> list[str]:
