@@ -6,6 +6,7 @@ Commands are the lines of its ```sh blocks and what stands between backticks and
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from facetory.cli.study import load_study
@@ -63,15 +64,17 @@ def test_every_exception_is_in_the_readme():
 
 
 @pytest.fixture(scope="module")
-def photo(project):
-    """photo.jpg, as the README's reader would have one: here a render."""
+def own_files(project):
+    """photo.jpg and covarep.csv, as the README's reader would have them: here a render and noise."""
+    rows = np.random.default_rng(0).normal(size=(5, 74))
+    np.savetxt(project.folder / "covarep.csv", rows, delimiter=",", fmt="%.4f")
     render = min((project.folder / "results/ci/datasets/anny_basic/images").glob("*.png"))
     with Image.open(render) as image:
         image.convert("RGB").save(project.folder / "photo.jpg", quality=95)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not reason_not_to_run(c)])
-def test_a_command_works_as_written(project, photo, command):
+def test_a_command_works_as_written(project, own_files, command):
     assert re.fullmatch(RUN, command), f"{command}: run it here, or say in NOT_RUN why not"
     demo = project.folder / "results" / "demo"
     demo.symlink_to("ci", target_is_directory=True)
