@@ -15,8 +15,9 @@ from facetory.affectdiff.course_figure import fig6, fig7, fig8, warmup
 from facetory.affectdiff.curves_figure import apart, fig4, fig10, line_styles
 from facetory.affectdiff.diagrams import architecture_boxes, fig1
 from facetory.affectdiff.efficiency_figure import fig9, front
+from facetory.affectdiff.example_figure import fig15
 from facetory.affectdiff.graph_figure import detail_boxes, fig2, width_of
-from facetory.affectdiff.label_figure import example, fig13
+from facetory.affectdiff.label_figure import examples, fig13
 from facetory.affectdiff.modality_figure import change, fig14
 from facetory.affectdiff.robustness_figure import BETTER, WORSE, fig11, robustness
 from facetory.affectdiff.spec import EMOTIONS, ModelSpec
@@ -472,12 +473,25 @@ def test_fig13_shows_flips_distances_and_one_segment(tmp_path):
     assert {own["value"] for (_, target), own in shown.items() if target == "Fear"} <= {0, None}
     moved = {row["target"]: row["value"] for row in rows if row["part"] == "delta norm"}
     assert moved["Sad"] == pytest.approx(np.median(one.arrays["delta_norm"][predicted != 1, 1]))
-    at = example(one)
+    (at,) = examples(one)
     assert flips.sum(1)[at] == flips.sum(1).max()
     strip = [row for row in rows if row["segment"] == one.about["segment_ids"][at]]
     before = [row["value"] for row in strip if row["part"] == "probability, before"]
     assert sum(before) == pytest.approx(1)
     assert sum(row["part"].startswith("delta norm at step") for row in strip) == 5 * 20
+    legible(figure)
+
+
+def test_fig15_shows_single_segments_the_most_flipped_first(tmp_path):
+    one = read_counterfactuals(answers(tmp_path))
+    figure, rows = fig15(table(cell("Full Model", "Flip rate", 40, unit="%")), [one])
+    flips = (one.arrays["logits_counterfactual"].argmax(2) == np.arange(6)).sum(1)
+    shown = list(dict.fromkeys(row["segment"] for row in rows))
+    found = [flips[one.about["segment_ids"].index(segment)] for segment in shown]
+    assert len(shown) == 6 and found == sorted(flips, reverse=True)[:6]
+    assert len(figure.axes) == 18
+    first = [row["value"] for row in rows if row["segment"] == shown[0] and row["part"] == "as it is"]
+    assert sum(first) == pytest.approx(1)
     legible(figure)
 
 

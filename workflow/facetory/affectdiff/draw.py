@@ -16,6 +16,7 @@ from facetory.affectdiff.course_figure import fig6, fig7, fig8
 from facetory.affectdiff.curves_figure import fig4, fig10
 from facetory.affectdiff.diagrams import fig1
 from facetory.affectdiff.efficiency_figure import fig9
+from facetory.affectdiff.example_figure import fig15
 from facetory.affectdiff.graph_figure import fig2
 from facetory.affectdiff.label_figure import fig13
 from facetory.affectdiff.modality_figure import fig14
@@ -115,6 +116,7 @@ FIGURES: dict[str, Callable[[Plan, CellTable, Path], Drawn]] = {
     "affectdiff_fig12": lambda plan, measured, root: fig12(measured),
     "affectdiff_fig13": lambda plan, measured, root: fig13(measured, _answers(plan, root)),
     "affectdiff_fig14": lambda plan, measured, root: fig14(measured, _answers(plan, root)),
+    "affectdiff_fig15": lambda plan, measured, root: fig15(measured, _answers(plan, root)),
     "affectdiff_fig_robustness": lambda plan, measured, root: robustness(measured),
     "affectdiff_ablation_coupling": lambda plan, measured, root: coupling(
         measured, courses(plan, root, all_runs=True)

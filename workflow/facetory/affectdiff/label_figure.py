@@ -40,10 +40,10 @@ def fig13(measured: CellTable, records: Sequence[Counterfactuals]) -> tuple[Figu
     return figure, [*rows, *_example(below, asked[0], classes)]
 
 
-def example(one: Counterfactuals) -> int:
-    """The segment that most labels flip, the first of those, by their order in the records."""
+def examples(one: Counterfactuals, count: int = 1) -> list[int]:
+    """The segments that most labels flip, the most flipped first, by their order in the records."""
     reached = one.arrays["logits_counterfactual"].argmax(2) == np.arange(len(one.about["classes"]))
-    return int(reached.sum(1).argmax())
+    return np.argsort(-reached.sum(1), kind="stable")[:count].tolist()
 
 
 def _reason(measured: CellTable, records: Sequence[Counterfactuals]) -> str:
@@ -101,48 +101,54 @@ def _moved(axes: Axes, records: Sequence[Counterfactuals], classes: Sequence[str
 
 
 def _example(part: SubFigure, one: Counterfactuals, classes: Sequence[str]) -> Rows:
-    at = example(one)
-    before = np.exp(log_softmax(one.arrays["logits_source"][at]))
-    after = np.exp(log_softmax(one.arrays["logits_counterfactual"][at]))
-    moved = one.arrays["delta_by_position"][at].astype(float)
-    segment, predicted = one.about["segment_ids"][at], int(before.argmax())
-    part.suptitle(f"Segment {segment}, predicted {classes[predicted]}", fontsize=9)
+    (at,) = examples(one)
+    predicted = int(one.arrays["logits_source"][at].argmax())
+    part.suptitle(f"Segment {one.about['segment_ids'][at]}, predicted {classes[predicted]}", fontsize=9)
     odds, steps = part.subplots(1, 2)
-    shown = np.vstack([before, after])
+    return [*said_of(odds, one, at, classes), *moved_by_step(steps, one, at, classes)]
+
+
+def said_of(axes: Axes, one: Counterfactuals, at: int, classes: Sequence[str]) -> Rows:
+    """The probabilities of one segment, before and with its latent resampled under each label."""
+    before = np.exp(log_softmax(one.arrays["logits_source"][at]))
+    shown = np.vstack([before, np.exp(log_softmax(one.arrays["logits_counterfactual"][at]))])
     names = ["before", *(f"under {name}" for name in classes)]
-    odds.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (i, j), value in np.ndenumerate(shown):
         star = "*" if j == shown[i].argmax() else ""
         colour = "white" if value > 0.55 else "black"
-        odds.text(j, i, f"{value:.2f}{star}", ha="center", va="center", fontsize=7.5, color=colour)
-    odds.set_xticks(range(len(classes)), classes, rotation=35)
-    odds.set_yticks(range(len(names)), names)
-    odds.axhline(0.5, color=GREY, linewidth=1.5)
-    odds.grid(False)
-    odds.set_xlabel("probability of")
-    length = _length(moved)
-    position = np.arange(1, length + 1)
-    for j, name in enumerate(classes):
-        if j != predicted:
-            colour = [*PALETTE.values()][j % len(PALETTE)]
-            steps.plot(position, moved[j, :length], color=colour, linewidth=1.1, label=f"under {name}")
-    steps.set_ylim(bottom=0)
-    steps.set_xlabel("time step")
-    steps.set_ylabel("‖Δz‖ at the step (L2)")
-    steps.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7.5)
-    rows = [
+        axes.text(j, i, f"{value:.2f}{star}", ha="center", va="center", fontsize=7.5, color=colour)
+    axes.set_xticks(range(len(classes)), classes, rotation=35)
+    axes.set_yticks(range(len(names)), names)
+    axes.axhline(0.5, color=GREY, linewidth=1.5)
+    axes.grid(False)
+    axes.set_xlabel("probability of")
+    segment = one.about["segment_ids"][at]
+    return [
         _row(f"probability, {given}", segment=segment, target=name, value=float(shown[i, j]), n=1)
         for i, given in enumerate(names)
         for j, name in enumerate(classes)
     ]
+
+
+def moved_by_step(axes: Axes, one: Counterfactuals, at: int, classes: Sequence[str]) -> Rows:
+    """How far each time step of one segment's latent moves towards each other label."""
+    moved = one.arrays["delta_by_position"][at].astype(float)
+    predicted = int(one.arrays["logits_source"][at].argmax())
+    position = np.arange(1, _length(moved) + 1)
+    others = [(j, name) for j, name in enumerate(classes) if j != predicted]
+    for j, name in others:
+        colour = [*PALETTE.values()][j % len(PALETTE)]
+        axes.plot(position, moved[j, : len(position)], color=colour, linewidth=1.1, label=f"under {name}")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("time step")
+    axes.set_ylabel("‖Δz‖ at the step (L2)")
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=7.5)
+    segment = one.about["segment_ids"][at]
     return [
-        *rows,
-        *(
-            _row(f"delta norm at step {t}", segment=segment, target=name, value=float(moved[j, t - 1]), n=1)
-            for j, name in enumerate(classes)
-            for t in position.tolist()
-            if j != predicted
-        ),
+        _row(f"delta norm at step {t}", segment=segment, target=name, value=float(moved[j, t - 1]), n=1)
+        for j, name in others
+        for t in position.tolist()
     ]
 
 

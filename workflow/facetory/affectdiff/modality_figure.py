@@ -89,7 +89,11 @@ def _grouped(
 
 def _example(axes: Axes, one: Counterfactuals, classes: Sequence[str]) -> Rows:
     """What is said of the segment that a swap changes most, before and after each swap."""
-    at = int(np.nan_to_num(change(one)).max(1).argmax())
+    return swaps_of(axes, one, int(np.nan_to_num(change(one)).max(1).argmax()), classes)
+
+
+def swaps_of(axes: Axes, one: Counterfactuals, at: int, classes: Sequence[str]) -> Rows:
+    """The probabilities of one segment, as it is and with each stream of its donor."""
     before = np.exp(log_softmax(one.arrays["logits_source"][at]))
     after = np.exp(log_softmax(one.arrays["swap_logits"][at]))
     segment, givers = one.about["segment_ids"][at], one.about["donors"][at]
