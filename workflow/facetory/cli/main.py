@@ -26,6 +26,7 @@ from facetory.cli import (
     tables,
     train,
 )
+from facetory.cli.options import unwrapped
 from facetory.pipeline.files import FacetoryError
 
 app = typer.Typer(
@@ -47,10 +48,10 @@ for name, module in {
     "probe": probe,
 }.items():
     app.add_typer(module.app, name=name)
-app.command("predict", help=predict.PREDICT_HELP)(predict.predict)
-app.command("edit", help=edit.EDIT_HELP)(edit.edit)
-app.command("affect", help=affect.AFFECT_HELP)(affect.affect)
-app.command("train", help=train.TRAIN_HELP)(train.train)
+app.command("predict", help=unwrapped(predict.PREDICT_HELP))(predict.predict)
+app.command("edit", help=unwrapped(edit.EDIT_HELP))(edit.edit)
+app.command("affect", help=unwrapped(affect.AFFECT_HELP))(affect.affect)
+app.command("train", help=unwrapped(train.TRAIN_HELP))(train.train)
 emodc.app.command("export")(model.export)
 emodc.app.command("card")(model.card)
 smc.app.command("export")(editor.export)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -32,6 +33,11 @@ def spec_of(model: type[Model], spec: str) -> Model:
             f"--spec: not valid JSON ({error}). Give a spec's JSON or a file of it."
         ) from error
     return validated(model, content, "--spec")
+
+
+def unwrapped(text: str) -> str:
+    """A help text whose paragraphs are one line each: the terminal's width wraps them."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", text.strip())
 
 
 def by_corruption(pattern: str, corruptions: tuple[str, ...]) -> dict[str, str]:
