@@ -137,7 +137,7 @@ def test_unaligned_streams_fit_a_model_that_learnt_from_such(tmp_path):
 
 def test_the_card_says_what_it_learnt_from_and_how_good_it_is(folder):
     card, about = (folder / "README.md").read_text(), read_json(folder / "model.json")
-    assert "stands in for CMU-MOSEI" in card and "synthetic" in card and "σ in audio" in card
+    assert "stands in for CMU-MOSEI" in card and "synthetic" in card and "audio 1.5 σ" in card
     assert "does not read feelings" in card and "missing is not zero" in card
     exact = about["metrics"][0]
     assert exact["name"] == "balanced accuracy" and f"| balanced accuracy | {exact['value']:.3f} [" in card

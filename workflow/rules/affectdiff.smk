@@ -66,7 +66,7 @@ rule align_corpus:
 rule train_recognizer:
     """Train Affect-Diff or a baseline (Affect-Diff, Section IV)."""
     input:
-        segments=recognizer_inputs,
+        alignment=recognizer_inputs,
     output:
         manifest="results/{scale}/recognizers/{recognizer}/manifest.json",
     log:
@@ -81,8 +81,9 @@ rule train_recognizer:
         code=code_of("affectdiff.train"),
         folder="results/{scale}/recognizers/{recognizer}",
         checkpoints="results/{scale}/checkpoints/{recognizer}",
+        segments=segments_argument,
     shell:
-        "facetory affectdiff train --spec {params.spec:q} --segments {input.segments:q} --folder {params.folder:q} "
+        "facetory affectdiff train --spec {params.spec:q} --segments {params.segments:q} --folder {params.folder:q} "
         "--checkpoints {params.checkpoints:q} > {log:q} 2>&1"
 
 
@@ -104,9 +105,10 @@ rule score_recognizer:
         code=code_of("affectdiff.score"),
         recognizer=recognizer_folder,
         folder="results/{scale}/scores/{score}",
+        segments=segments_argument,
     shell:
         "facetory affectdiff score --spec {params.spec:q} --recognizer {params.recognizer:q} "
-        "--segments {input.segments:q} --folder {params.folder:q} > {log:q} 2>&1"
+        "--segments {params.segments:q} --folder {params.folder:q} > {log:q} 2>&1"
 
 
 rule time_recognizers:
@@ -150,9 +152,10 @@ rule counterfact:
         code=code_of("affectdiff.counterfactual_stage"),
         recognizer=recognizer_folder,
         folder="results/{scale}/counterfactuals/{counterfactual}",
+        segments=segments_argument,
     shell:
         "facetory affectdiff counterfact --spec {params.spec:q} --recognizer {params.recognizer:q} "
-        "--segments {input.segments:q} --folder {params.folder:q} > {log:q} 2>&1"
+        "--segments {params.segments:q} --folder {params.folder:q} > {log:q} 2>&1"
 
 
 rule export_recognizer:

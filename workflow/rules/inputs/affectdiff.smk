@@ -17,7 +17,7 @@ def alignment_inputs(wildcards):
     ]
     return {
         "corpus": corpus_manifest(wildcards),
-        "extractions": [f"{root}/extractions/{own.id}/features.csd" for own in wanted],
+        "extractions": [f"{root}/extractions/{own.id}/manifest.json" for own in wanted],
     }
 
 
@@ -25,20 +25,25 @@ def extraction_arguments(wildcards, input):
     """The same features for the command line."""
     paths = [Path(path) for path in input.get("extractions", [])]
     return " ".join(
-        f"--extraction {STUDY.extractions[path.parent.name].modality}={path}"
+        f"--extraction {STUDY.extractions[path.parent.name].modality}={path.with_name('features.csd')}"
         for path in paths
     )
 
 
-def segments_of(spec, root):
-    """The aligned segments that a run learns from."""
-    return f"{root}/alignments/{spec.alignment.id}/segments.safetensors"
+def alignment_of(spec, root):
+    """The manifest of the aligned segments of a run: it holds their hash, so a touched file reruns nothing."""
+    return f"{root}/alignments/{spec.alignment.id}/manifest.json"
 
 
 def recognizer_inputs(wildcards):
     """The aligned segments of a run."""
     spec = STUDY.recognizers[wildcards.recognizer]
-    return segments_of(spec, f"results/{wildcards.scale}")
+    return alignment_of(spec, f"results/{wildcards.scale}")
+
+
+def segments_argument(wildcards, input):
+    """Their file for the command line."""
+    return Path(input.alignment).with_name("segments.safetensors")
 
 
 def asked_of_run(wildcards):
@@ -46,7 +51,7 @@ def asked_of_run(wildcards):
     run, root = asked(wildcards).train, f"results/{wildcards.scale}"
     return {
         "recognizer": f"{root}/recognizers/{run.id}/manifest.json",
-        "segments": segments_of(run, root),
+        "alignment": alignment_of(run, root),
     }
 
 
