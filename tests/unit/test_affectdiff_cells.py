@@ -213,3 +213,20 @@ def test_cells_about_the_run_itself(tmp_path):
             "width audio": 4,
         }
     )
+
+
+def test_a_trajectory_is_the_largest_difference_over_seeds_and_epochs(tmp_path):
+    runs, paths = [], []
+    for seed, shift in ((42, 0.0), (43, 0.25)):
+        own, other = affect_diff(), affect_diff(prior_width=0)
+        for run in (own, other):
+            run = run.model_copy(update={"seed": seed})
+            paths.append(fabricate(tmp_path, run)[0][1])
+            runs.append(run)
+        log = tmp_path / "recognizers" / runs[-1].id / "progress.jsonl"
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        lines[1]["validation"]["loss"] += shift
+        log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (found,) = measured(tmp_path, cell("trajectory minus", runs[0::2], paths))
+    assert found.value == pytest.approx(0.25)
+    assert found.n is None

@@ -118,10 +118,10 @@ def _weight(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
 
 
 def _trajectory(what: str, paths: Sequence[Path], runs: Runs) -> Estimate:
-    """Largest difference, over epochs, of the validation loss from the other run's: 0 is the same run."""
-    own, other = (epochs_of(folder)[1] for folder in _trained(paths)[:2])
-    apart = [abs(a["loss"] - b["loss"]) for a, b in zip(own, other, strict=False)]
-    return _exactly(max(apart))
+    """Largest difference of validation losses from the other run's, over seeds and epochs (0: the same)."""
+    losses = [[line["loss"] for line in epochs_of(folder)[1]] for folder in _trained(paths)]
+    pairs = zip(losses[0::2], losses[1::2], strict=True)
+    return _exactly(max(abs(a - b) for own, other in pairs for a, b in zip(own, other, strict=False)))
 
 
 RUN_METRICS: dict[str, Measure] = {
