@@ -38,10 +38,10 @@ def table(plan: Plan, root: Path | str) -> CellTable:
     Identical logs of runs with different seeds, in whichever cells, are a `FacetoryError`: they were not
     different runs.
     """
-    trained = [path for path in plan.inputs if path.startswith("recognizers/")]
-    estimates.check_seeds(read_json(Path(root) / path) for path in trained)
+    read = {Path(root) / path: read_json(Path(root) / path) for path in plan.inputs}
+    estimates.check_seeds(about for path, about in read.items() if path.parent.parent.name == "recognizers")
     cells = [
-        cell_of(cell, plan, _found(cell, Path(root)), 0.5 * 10.0 ** -_decimals(cell), _decimals(cell))
+        cell_of(cell, plan, _found(cell, Path(root), read), 0.5 * 10.0 ** -_decimals(cell), _decimals(cell))
         for cell in plan.cells
     ]
     return table_of(plan, STUBS.get(plan.name, ["Model"]), cells, resampled="videos")
@@ -54,11 +54,11 @@ def _decimals(cell: PlannedCell) -> int:
     return 1 if cell.metric == "detected" else {"": 3, "M": 2}.get(cell.unit, 1)
 
 
-def _found(cell: PlannedCell, root: Path) -> Measured | str:
+def _found(cell: PlannedCell, root: Path, read: Manifests) -> Measured | str:
     """A cell's measurement over all seeds, or why there is none."""
     if cell.not_run or cell.kind != "measured":
         return cell.not_run or "never measured"
-    manifests = {root / path: read_json(root / path) for path in cell.inputs}
+    manifests = {root / path: read[root / path] for path in cell.inputs}
     for path, manifest in manifests.items():
         if manifest["status"] in ("not_run", "failed"):
             return f"{path.parent.name}: {manifest['reason']}"

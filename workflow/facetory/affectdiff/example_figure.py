@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from facetory.affectdiff.bars import Rows, note
 from facetory.affectdiff.counterfactual_estimates import Counterfactuals
-from facetory.affectdiff.label_figure import examples, moved_by_step, said_of
+from facetory.affectdiff.label_figure import answered, examples, moved_by_step, said_of, unanswered
 from facetory.affectdiff.modality_figure import swaps_of
 from facetory.report import drawing
 from facetory.report.cells import CellTable
@@ -26,12 +26,11 @@ RULE = (
 
 def fig15(measured: CellTable, records: Sequence[Counterfactuals]) -> tuple[Figure, Rows]:
     """Up to six segments in full; without a diffusion prior the reason alone."""
-    asked = [one for one in records if one.about["questions"]["label"]["status"] == "answered"]
+    asked = answered(records)
     chosen = examples(asked[0], SHOWN) if asked else []
     figure = drawing.sheet(12.5, 2.7 * max(1, len(chosen)), note(measured, RULE, statistics=False))
     if not chosen:
-        told = [one.about["questions"]["label"].get("reason", "") for one in records]
-        reason = next((why for why in (*told, *(cell.reason for cell in measured.cells)) if why), "")
+        reason = unanswered(measured, records)
         drawing.not_run(figure.subplots(), reason, width=80)
         return figure, [{"part": "", "reason": reason}]
     one, rows = asked[0], list[dict[str, Any]]()

@@ -27,10 +27,10 @@ RULE = (
 
 def fig13(measured: CellTable, records: Sequence[Counterfactuals]) -> tuple[Figure, Rows]:
     """Flip rates by predicted and target class, ‖Δz‖ by target, and the segment that flips most often."""
-    asked = [one for one in records if one.about["questions"]["label"]["status"] == "answered"]
+    asked = answered(records)
     figure = drawing.sheet(8.6, 6.0 if asked else 2.4, note(measured, RULE, statistics=False))
     if not asked:
-        reason = _reason(measured, records)
+        reason = unanswered(measured, records)
         drawing.not_run(figure.subplots(), reason, width=80)
         return figure, [{"part": "", "reason": reason}]
     classes = list(asked[0].about["classes"])
@@ -46,7 +46,13 @@ def examples(one: Counterfactuals, count: int = 1) -> list[int]:
     return np.argsort(-reached.sum(1), kind="stable")[:count].tolist()
 
 
-def _reason(measured: CellTable, records: Sequence[Counterfactuals]) -> str:
+def answered(records: Sequence[Counterfactuals]) -> list[Counterfactuals]:
+    """The records of models that can be asked for another label."""
+    return [one for one in records if one.about["questions"]["label"]["status"] == "answered"]
+
+
+def unanswered(measured: CellTable, records: Sequence[Counterfactuals]) -> str:
+    """Why no model could be asked."""
     told = [one.about["questions"]["label"].get("reason", "") for one in records]
     return next((reason for reason in (*told, *(c.reason for c in measured.cells)) if reason), "")
 
