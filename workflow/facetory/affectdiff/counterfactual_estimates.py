@@ -11,7 +11,8 @@ import numpy as np
 
 from facetory.data.mosei.spec import MODALITIES
 from facetory.metrics.bootstrap import Estimate, mean_estimate, share_estimate
-from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata, sha256_of
+from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata
+from facetory.pipeline.intact import intact
 
 NAN = float("nan")
 
@@ -32,9 +33,7 @@ def read_counterfactuals(folder: Path) -> Counterfactuals:
     about = read_json(folder / "manifest.json")
     if about["status"] != "answered":
         raise FacetoryError(f"{folder}: asked nothing: {about['reason']}")
-    path = folder / "records.safetensors"
-    if sha256_of(path) != about["outputs"][path.name]:
-        raise FacetoryError(f"{path}: differs from the hash in its manifest. Delete {folder} and ask again.")
+    path = intact(folder / "records.safetensors")
     with open_tensors(path) as handle:
         arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
     return Counterfactuals(arrays, read_metadata(path))

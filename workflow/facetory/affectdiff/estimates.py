@@ -13,7 +13,8 @@ from facetory.affectdiff.records import Records, read_records
 from facetory.affectdiff.spec import CONDITIONS, RecognizerSpec
 from facetory.metrics import scores, sentiment
 from facetory.metrics.bootstrap import Estimate, clusters, weighted_bootstrap
-from facetory.pipeline.files import FacetoryError, read_json, sha256_of
+from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.intact import intact
 from facetory.pipeline.suggest import unknown
 
 
@@ -92,12 +93,7 @@ def check_seeds(manifests: Iterable[dict[str, Any]]) -> None:
 @lru_cache(maxsize=256)
 def stored(path: Path) -> Records:
     """A score's records, checked against the hash in its manifest."""
-    expected = read_json(path.with_name("manifest.json"))["outputs"][path.name]
-    if sha256_of(path) != expected:
-        raise FacetoryError(
-            f"{path}: differs from the hash in its manifest. Delete {path.parent} and run its target again."
-        )
-    return read_records(path)
+    return read_records(intact(path))
 
 
 def _bootstrapped(

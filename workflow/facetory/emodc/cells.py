@@ -16,7 +16,8 @@ from facetory.emodc.protocol import comparator_protocol, comparator_ran, paper_p
 from facetory.emodc.spec import EmoDCEvalSpec
 from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate, mean_recall_estimate
 from facetory.metrics.records import Records, part_of, read_records
-from facetory.pipeline.files import FacetoryError, read_json, sha256_of
+from facetory.pipeline.files import read_json
+from facetory.pipeline.intact import intact
 from facetory.pipeline.registry import Plan, PlannedCell
 from facetory.recognition.spec import ClassifierEvalSpec
 from facetory.report.cells import Cell, CellTable, differences
@@ -157,10 +158,7 @@ def _read(folder: Path, corruption: str) -> Evaluation:
         return str(manifest["reason"])
     path = folder / f"{corruption}.safetensors"
     records = read_records(path)
-    if sha256_of(path) != manifest["outputs"][path.name]:
-        raise FacetoryError(
-            f"{path}: differs from the hash in its manifest. Delete {folder} and run its target again."
-        )
+    intact(path)
     return records
 
 

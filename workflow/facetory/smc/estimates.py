@@ -12,7 +12,8 @@ import numpy as np
 
 from facetory.metrics.bootstrap import Estimate, clusters, mean_estimate, share_estimate
 from facetory.metrics.frechet import frechet, half, split_frechet
-from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata, sha256_of
+from facetory.pipeline.files import open_tensors, read_metadata
+from facetory.pipeline.intact import intact
 
 NAN = float("nan")
 FEWEST, MOST_JACKKNIFED = 4, 64
@@ -32,12 +33,7 @@ class Stored(NamedTuple):
 @lru_cache(maxsize=64)
 def stored(path: Path) -> Stored:
     """A stage's arrays, checked against the hash in its manifest; pictures are left out."""
-    expected = read_json(path.with_name("manifest.json"))["outputs"][path.name]
-    if sha256_of(path) != expected:
-        raise FacetoryError(
-            f"{path}: differs from the hash in its manifest. Delete {path.parent} and run its target again."
-        )
-    with open_tensors(path) as handle:
+    with open_tensors(intact(path)) as handle:
         arrays = {name: handle.get_tensor(name) for name in handle.keys() if name not in PICTURES}  # noqa: SIM118
     return Stored(arrays, read_metadata(path))
 
