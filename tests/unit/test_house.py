@@ -15,7 +15,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 GROUND = {"pipeline"}
 FIRST = GROUND | {"data", "faces", "metrics"}
 SECOND = FIRST | {"training", "diffusion", "recognition", "report"}
-WINGS = {"emodc", "smc", "affectdiff"}
+WINGS = {"emodc", "smc", "affectdiff", "adaptdiff"}
 BELOW = {
     "pipeline": set(),
     "data": GROUND,

@@ -1,0 +1,1 @@
+"""AdaptDiff: adaptive negative guidance for identity-conditioned diffusion, judged by face recognition."""
