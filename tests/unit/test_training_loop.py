@@ -1,6 +1,7 @@
 """The training loop: batches, resuming after SIGKILL, divergence, and what it leaves behind."""
 
 import json
+import math
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from facetory.pipeline import randomness
 from facetory.pipeline.files import FacetoryError
 from facetory.training import checkpoints
 from facetory.training.loop import Schedule, TrainingDiverged, train
@@ -371,3 +373,66 @@ def test_clip_groups_are_clipped_by_themselves(tmp_path):
         norms[apart] = seen[0]
     assert max(norms[True]) <= 0.01 + 1e-6
     assert norms[False][0] < 1e-3 * norms[True][0]
+
+
+def test_one_step_is_sgd_with_momentum_by_hand(tmp_path):
+    task, plain = Regression(), Regression()
+    options = {"lr": 0.1, "weight_decay": 5e-4, "clip": 0.0, "batch_size": 37, "threads": 1}
+    schedule = Schedule(steps=2, optimizer="sgd", momentum=0.9, **options)
+    train(task, schedule, tmp_path, tmp_path / "c", key="k", device="cpu")
+    weights, momentum = list(plain.network.parameters()), {}
+    for step in range(2):
+        torch.manual_seed(randomness.stream_key(0, "torch", step) >> 1)
+        loss, _ = plain.loss(batch_positions(step, 37, 37, 0), step)
+        for i, (weight, slope) in enumerate(zip(weights, torch.autograd.grad(loss, weights), strict=True)):
+            slope = slope + 5e-4 * weight.detach()
+            momentum[i] = slope if step == 0 else 0.9 * momentum[i] + slope
+            weight.data -= 0.1 * momentum[i]
+    torch.testing.assert_close(list(task.network.parameters()), weights)
+
+
+def test_each_cosine_cycle_is_twice_the_one_before():
+    schedule = Schedule(steps=70, batch_size=1, decay="cosine_restarts", restart=10)
+    factors = [learning_rate_factor(schedule, step) for step in range(70)]
+    assert [step for step in range(70) if factors[step] == 1] == [0, 10, 30]
+    assert factors[5] == factors[20] == factors[50] == pytest.approx(0.5)
+    assert factors[69] == pytest.approx(0.5 * (1 + math.cos(math.pi * 39 / 40)))
+
+
+def test_milestones_fall_tenfold():
+    schedule = Schedule(steps=30, batch_size=1, decay="milestones", milestones=(10, 20))
+    assert [learning_rate_factor(schedule, step) for step in (9, 10, 20)] == pytest.approx([1, 0.1, 0.01])
+
+
+def test_a_plateau_lowers_the_rate_and_survives_a_kill(tmp_path):
+    schedule = selecting(decay="plateau", plateau_patience=1, checkpoint_every=10, log_every=5)
+    killed = Rising()
+    killed.spoil_at = 33
+    with pytest.raises(TrainingDiverged):
+        train(killed, schedule, tmp_path / "a", tmp_path / "c", key="k", device="cpu")
+    train(Rising(), schedule, tmp_path / "a", tmp_path / "c", key="k", device="cpu")
+    lines = [json.loads(line) for line in (tmp_path / "a" / "progress.jsonl").read_text().splitlines()]
+    rates = [line["lr"] for line in lines if "lr" in line]
+    # The score is best at step 15: two validations later the rate falls, and so on.
+    assert rates == pytest.approx([1e-2] * 5 + [1e-3] * 2 + [1e-4])
+
+
+def test_a_plateau_needs_a_number_to_look_at():
+    with pytest.raises(FacetoryError, match="name it in `select`"):
+        Schedule(steps=1, batch_size=1, decay="plateau")
+
+
+def test_the_running_mean_follows_its_power_law(tmp_path):
+    task, plain = Regression(), Regression()
+    options = {"steps": 3, "batch_size": 8, "threads": 1}
+    train(
+        task, Schedule(**options, ema=0.9999, ema_power=0.75), tmp_path, tmp_path / "c", key="k", device="cpu"
+    )
+    mean = next(plain.network.parameters()).detach().clone()
+    for steps in (1, 2, 3):
+        own = Regression()
+        schedule = Schedule(**options | {"steps": steps})
+        train(own, schedule, tmp_path / f"{steps}", tmp_path / f"c{steps}", key="k", device="cpu")
+        decay = 1 - steps**-0.75
+        mean = decay * mean + (1 - decay) * next(own.network.parameters()).detach()
+    torch.testing.assert_close(next(task.network.parameters()).detach(), mean)

@@ -30,9 +30,9 @@ class GeneratorSpec(FaceTrainSpec):
 
     ``backbone`` is the first stage, ``architecture`` a preset of adaptdiff/architectures.py, ``px`` the side
     of the faces whose latents are learnt.  ``context_dropout`` drops components of the projected context
-    (contextual partial dropout).  ``weights`` is the authors' checkpoint below data_root, which is not trained
-    further; ``initial`` a folder with a model to start from.  ``ema`` is the ceiling of the running mean's
-    decay, 1 − (1 + step)^−0.75; 0 is the released run's, whose running mean is inert.
+    (contextual partial dropout).  ``weights`` is the authors' checkpoint below data_root, which is not
+    trained further; ``initial`` a folder with a model to start from.  ``ema`` is the ceiling of the running
+    mean's decay, 1 − (1 + step)^−0.75; 0 is the released run's, whose running mean is inert.
     ``restart`` is the length of the first cosine cycle; each is twice the one before.
     """
 

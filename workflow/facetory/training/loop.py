@@ -42,7 +42,7 @@ class Task(Protocol):
         ...
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Groups for AdamW: {"params": […]}, with "lr" or "weight_decay" where the schedule's do not fit.
+        """Groups for the optimiser: {"params": […]}, with "lr" or "weight_decay" of their own where needed.
 
         Gradients are clipped by their norm over all weights, or over the groups of each "clip_group".
         """
@@ -105,7 +105,7 @@ def train(
     ):
         ended = step >= schedule.steps or time_is_up(schedule, state.seconds) or state.out_of_patience()
         while not ended:
-            factor = learning_rate_factor(schedule, step, state.seconds)
+            factor = learning_rate_factor(schedule, step, state.seconds, state.falls)
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * factor
             torch.manual_seed(randomness.stream_key(schedule.seed, "torch", step) >> 1)
@@ -120,7 +120,7 @@ def train(
                         _clip(optimizer, schedule.clip, accelerator)
                     optimizer.step()
                     optimizer.zero_grad(set_to_none=False)
-            state.update_ema(schedule.ema, step)
+            state.update_ema(step)
             step += 1
 
             if step % schedule.log_every == 0 or step == schedule.steps:
@@ -204,15 +204,14 @@ def _accelerator(schedule: Schedule, device: str | None) -> Any:
     )
 
 
-def _optimizer(task: Task, schedule: Schedule, accelerator: Any) -> tuple[Any, torch.optim.AdamW]:
+def _optimizer(task: Task, schedule: Schedule, accelerator: Any) -> tuple[Any, torch.optim.Optimizer]:
     import torch
 
-    optimizer = torch.optim.AdamW(
-        task.parameter_groups(),
-        lr=schedule.lr,
-        betas=schedule.betas,
-        weight_decay=schedule.weight_decay,
-        fused=True,
+    common: dict[str, Any] = {"lr": schedule.lr, "weight_decay": schedule.weight_decay, "fused": True}
+    optimizer: torch.optim.Optimizer = (
+        torch.optim.AdamW(task.parameter_groups(), betas=schedule.betas, **common)
+        if schedule.optimizer == "adamw"
+        else torch.optim.SGD(task.parameter_groups(), momentum=schedule.momentum, **common)
     )
     for group in optimizer.param_groups:
         group["base_lr"] = group["lr"]

@@ -18,28 +18,40 @@ from facetory.pipeline.spec import FaceTrainSpec, TrainSpec
 class Schedule:
     """How a task is trained.
 
-    ``batch_size`` samples make one optimiser step, in ``accumulation`` equal parts.  The learning rate rises
-    linearly over ``warmup`` steps, then stays ("constant") or falls to zero ("cosine").  ``ema`` is the decay
-    of the weights' running mean (0: none), which replaces the weights at the end; only weights whose names
-    start with ``ema_of`` have one.  ``select`` names a number of the validation: the weights at its maximum
-    are those that are kept, and after ``patience`` validations without a new maximum (0: never) training
-    ends.  Training diverges when the
-    running mean of |``watched``| ("loss" or a reported number) exceeds ``divergence_factor`` times its mean
-    over the first 10 steps.  ``minutes`` ends training (and the cosine) early; it makes results depend on the
-    machine, so it is for pretraining alone.  ``threads`` is torch's (0: as it is).
+    ``batch_size`` samples make one optimiser step, in ``accumulation`` equal parts.  The optimiser is AdamW
+    with ``betas``, or SGD with ``momentum``.  The learning rate rises linearly over ``warmup`` steps, then
+    stays ("constant"); falls to zero ("cosine"), again and again over cycles of which the first has
+    ``restart`` steps and each is twice the one before ("cosine_restarts", Loshchilov & Hutter 2017); or falls
+    tenfold: at the ``milestones``, steps ("milestones"), or after more than ``plateau_patience`` validations
+    without a new maximum of ``select`` ("plateau").
+
+    ``ema`` is the decay of the weights' running mean (0: none), which replaces the weights at the end; with
+    ``ema_power`` p it is the ceiling of 1 − (1 + step)^−p.  Only weights whose names start with ``ema_of``
+    have one.  ``select`` names a number of the validation: the weights at its maximum are those that are
+    kept, and after ``patience`` validations without a new maximum (0: never) training ends.  Training
+    diverges when the running mean of |``watched``| ("loss" or a reported number) exceeds
+    ``divergence_factor`` times its mean over the first 10 steps.  ``minutes`` ends training (and the cosine)
+    early; it makes results depend on the machine, so it is for pretraining alone.  ``threads`` is torch's
+    (0: as it is).
     """
 
     steps: int
     batch_size: int
     lr: float = 1e-4
     weight_decay: float = 0.01
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     betas: tuple[float, float] = (0.9, 0.999)
+    momentum: float = 0.9
     clip: float = 1.0
     accumulation: int = 1
     precision: Literal["no", "bf16", "fp16"] = "no"
     warmup: int = 0
-    decay: Literal["constant", "cosine"] = "constant"
+    decay: Literal["constant", "cosine", "cosine_restarts", "milestones", "plateau"] = "constant"
+    restart: int = 0
+    milestones: tuple[int, ...] = ()
+    plateau_patience: int = 0
     ema: float = 0.0
+    ema_power: float = 0.0
     ema_of: str = ""
     select: str = ""
     patience: int = 0
@@ -65,6 +77,10 @@ class Schedule:
                 f"batch_size {self.batch_size} does not divide into accumulation {self.accumulation} parts. "
                 "Choose an accumulation that divides it."
             )
+        if self.decay == "cosine_restarts" and self.restart < 1:
+            raise FacetoryError(f"restart {self.restart}: the first cycle has at least one step.")
+        if self.decay == "plateau" and not (self.select and self.validate_every):
+            raise FacetoryError("a plateau is seen in a validated number: name it in `select`.")
 
 
 def batch_positions(step: int, batch_size: int, size: int, seed: int) -> np.ndarray:
@@ -87,15 +103,29 @@ def _epoch(size: int, seed: int, epoch: int) -> np.ndarray:
     return randomness.permutation(size, seed, "batches", epoch)
 
 
-def learning_rate_factor(schedule: Schedule, step: int, seconds: float = 0.0) -> float:
-    """The factor on the learning rate at a step (0-based), given the seconds spent so far."""
+def learning_rate_factor(schedule: Schedule, step: int, seconds: float = 0.0, falls: int = 0) -> float:
+    """The factor on the learning rate at a step (0-based), given the seconds spent and the falls so far."""
     rise = min(1.0, (step + 1) / schedule.warmup) if schedule.warmup else 1.0
-    if schedule.decay == "constant":
-        return rise
-    done = step / schedule.steps
-    if schedule.minutes:
-        done = max(done, seconds / (60 * schedule.minutes))
+    match schedule.decay:
+        case "constant":
+            return rise
+        case "cosine_restarts":
+            done = cycle_position(step, schedule.restart)
+        case "milestones":
+            return rise * 0.1 ** sum(step >= milestone for milestone in schedule.milestones)
+        case "plateau":
+            return rise * 0.1**falls
+        case "cosine":
+            done = step / schedule.steps
+            if schedule.minutes:
+                done = max(done, seconds / (60 * schedule.minutes))
     return rise * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+
+def cycle_position(step: int, first: int) -> float:
+    """How much of its cycle, 0 … 1, is done; cycles have ``first``, 2·``first``, 4·``first``, … steps."""
+    cycle = (step // first + 1).bit_length() - 1
+    return (step - first * (2**cycle - 1)) / (first * 2**cycle)
 
 
 def time_is_up(schedule: Schedule, seconds: float) -> bool:

@@ -15,7 +15,7 @@ from facetory.training.watch import Watch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-    from torch.optim import AdamW
+    from torch.optim import Optimizer
 
 
 class State:
@@ -25,7 +25,7 @@ class State:
         self,
         weights: dict[str, nn.Parameter],
         buffers: dict[str, Tensor],
-        optimizer: AdamW,
+        optimizer: Optimizer,
         watch: Watch,
         schedule: Schedule,
         scaler: Any,
@@ -37,6 +37,7 @@ class State:
         self.ema = {name: weights[name].detach().clone() for name in averaged}
         self.kept: dict[str, Tensor] = {}
         self.best_step, self.best_score, self.waited = 0, -math.inf, 0
+        self.flat, self.falls = 0, 0
         self.last: dict[str, Any] = {}
         self.seconds = 0.0
         self._ticked = time.monotonic()
@@ -46,12 +47,14 @@ class State:
         now = time.monotonic()
         self.seconds, self._ticked = self.seconds + now - self._ticked, now
 
-    def update_ema(self, decay: float, step: int) -> None:
+    def update_ema(self, step: int) -> None:
         """Move the running means towards the weights; early on they follow faster."""
         import torch
 
         if self.ema:
-            decay = min(decay, (1 + step) / (10 + step))
+            power = self.schedule.ema_power
+            early = 1 - (1 + step) ** -power if power else (1 + step) / (10 + step)
+            decay = min(self.schedule.ema, early)
             now = [self.weights[name].detach() for name in self.ema]
             torch._foreach_lerp_(list(self.ema.values()), now, 1 - decay)
 
@@ -62,10 +65,12 @@ class State:
             return
         if wanted not in scores:
             raise FacetoryError(f"training: validation reports no '{wanted}', only {', '.join(scores)}.")
-        self.waited += 1
+        self.waited, self.flat = self.waited + 1, self.flat + 1
         if scores[wanted] > self.best_score:
-            self.best_step, self.best_score, self.waited = step, scores[wanted], 0
+            self.best_step, self.best_score, self.waited, self.flat = step, scores[wanted], 0, 0
             self.kept = {name: tensor.detach().clone() for name, tensor in self._final().items()}
+        if self.schedule.decay == "plateau" and self.flat > self.schedule.plateau_patience:
+            self.flat, self.falls = 0, self.falls + 1
 
     def out_of_patience(self) -> bool:
         """Whether too many validations have passed without a new maximum."""
@@ -90,13 +95,15 @@ class State:
         tensors |= {f"ema/{name}": mean for name, mean in self.ema.items()}
         tensors |= {f"kept/{name}": tensor for name, tensor in self.kept.items()}
         for name, weight in self.weights.items():
-            tensors |= {f"{slot}/{name}": value for slot, value in self.optimizer.state[weight].items()}
+            slots = self.optimizer.state[weight]
+            tensors |= {f"{slot}/{name}": value for slot, value in slots.items() if value is not None}
         tensors = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
         position = {
             "seconds": round(self.seconds, 3),
             "watch": self.watch.state(),
             "last": self.last,
             "selection": [self.best_step, self.best_score, self.waited] if self.kept else None,
+            "plateau": [self.flat, self.falls],
             "scaler": self.scaler.state_dict() if self.scaler is not None else None,
         }
         checkpoints.save(folder, key, step, tensors, position)
@@ -118,6 +125,7 @@ class State:
         self.seconds, self.last = position["seconds"], position["last"]
         if position.get("selection"):
             self.best_step, self.best_score, self.waited = position["selection"]
+        self.flat, self.falls = position["plateau"]
         if self.scaler is not None:
             self.scaler.load_state_dict(position["scaler"])
         say(f"going on from step {step}")
