@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facetory.recognition.judges_catalogue import IDENTITY, entry
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BATCH = 16
 
@@ -20,21 +24,39 @@ def embedder(
     A row is NaN where a network says that there is no face.  A `FacetoryError` says what to install or place
     where.
     """
-    entry(IDENTITY, name, "identity network")
-    if name == "facenet":
-        from facetory.recognition.facenet import facenet_embedder as make
-    else:
-        from facetory.recognition.dlib_embedder import dlib_embedder as make
-    describe = make(device, data_root)
+    describe = describer(name, device, data_root)
+    return lambda images: unit(describe(images))
 
-    def embed(images: np.ndarray) -> np.ndarray:
+
+def describer(
+    name: str, device: str = "cpu", data_root: Path | str = "data"
+) -> Callable[[np.ndarray], np.ndarray]:
+    """As `embedder`, but its vectors (n, d) float32 have the length that the network gives them."""
+    entry(IDENTITY, name, "identity network")
+    describe = _network(name, device, data_root)
+
+    def features(images: np.ndarray) -> np.ndarray:
         import torch
 
         with torch.inference_mode():
             batches = (images[first : first + BATCH] for first in range(0, len(images), BATCH))
-            return unit(np.concatenate([describe(batch).cpu().numpy() for batch in batches]))
+            return np.concatenate([describe(batch).cpu().numpy() for batch in batches])
 
-    return embed
+    return features
+
+
+def _network(name: str, device: str, data_root: Path | str) -> Callable[[np.ndarray], Tensor]:
+    if name.startswith("elasticface"):
+        from facetory.recognition.elasticface import elasticface_embedder
+
+        return elasticface_embedder(name, device, data_root)
+    if name == "facenet":
+        from facetory.recognition.facenet import facenet_embedder
+
+        return facenet_embedder(device, data_root)
+    from facetory.recognition.dlib_embedder import dlib_embedder
+
+    return dlib_embedder(device, data_root)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

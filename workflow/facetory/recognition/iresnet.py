@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 from torch import nn
 
 from facetory.pipeline.files import FacetoryError
@@ -34,7 +35,7 @@ SIZES = {
 
 
 class Block(nn.Module):
-    """Batch norm first, PReLU, stride in the second convolution: (batch, inputs, h, w) to (batch, width, …)."""
+    """Batch norm first, PReLU, stride in the second convolution: maps of ``inputs`` channels to ``width``."""
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
@@ -59,7 +60,8 @@ class Block(nn.Module):
 class IResNet(nn.Module):
     """Images (batch, 3, px, px) in −1 … 1 to raw features (batch, embedding); ``side`` is px at the end.
 
-    Dropout comes before the linear layer; the last batch norm only shifts, its weight stays 1.
+    Dropout comes before the linear layer, which stays in float32 under mixed precision; the last batch norm
+    only shifts, its weight stays 1.
     """
 
     def __init__(self, size: Size, side: int, embedding: int, dropout: float) -> None:
@@ -85,13 +87,13 @@ class IResNet(nn.Module):
         """The features, not of unit length."""
         maps = self.prelu(self.bn1(self.conv1(images)))
         maps = self.layer4(self.layer3(self.layer2(self.layer1(maps))))
-        return self.features(self.fc(self.dropout(self.bn2(maps).flatten(1)).float()))
+        flat = self.dropout(self.bn2(maps).flatten(1)).float()
+        with torch.autocast(flat.device.type, enabled=False):
+            return self.features(self.fc(flat))
 
 
 def iresnet(network: str, px: int, embedding: int = 512, dropout: float = 0.0, seed: int = 0) -> IResNet:
     """A network of `SIZES` for images of ``px``, a multiple of 16, with weights drawn from the seed."""
-    import torch
-
     if network not in SIZES:
         raise unknown("face recognition network", network, SIZES, "networks")
     if px < 16 or px % 16:

