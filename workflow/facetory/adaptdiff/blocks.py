@@ -1,4 +1,4 @@
-"""What the UNet is built of: residual blocks told the time, changes of resolution, the embedding of the time."""
+"""What the UNet is built of: residual blocks told the time, changes of resolution, the time's embedding."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VALIDATED = 256
-VALIDATION_TIMESTEPS = tuple(range(50, 1000, 100))
+VALIDATION_TIMESTEPS = 10
 
 
 class Latents(NamedTuple):
@@ -71,9 +71,16 @@ class NoisePrediction:
         at = torch.full((), step, dtype=torch.int64, device=self.device)
         return self.error(*self._draws(rows, at)), {}
 
-    def conditions(self, rows: Tensor, choices: Tensor) -> tuple[Tensor, ...]:
-        """What the UNet is told beside latents and timestep; ``choices`` (batch, 2) uniform in (0, 1)."""
+    def conditions(self, rows: Tensor, flip: Tensor, choices: Tensor) -> tuple[Tensor, ...]:
+        """What the UNet is told beside latents and timestep.
+
+        ``flip`` int64 (batch,) is 1 where a mirror image was drawn, ``choices`` (batch, 2) uniform in (0, 1).
+        """
         return ()
+
+    def predicted(self, noisy: Tensor, timestep: Tensor, *conditions: Tensor) -> Tensor:
+        """The UNet's ε̂, of the shape of ``noisy``."""
+        return self.unet(noisy, timestep, *conditions).sample
 
     def validated_under(self, rows: Tensor) -> dict[str, tuple[Tensor, ...]]:
         """Conditions of the held-out rows, by the name of their error."""
@@ -92,25 +99,29 @@ class NoisePrediction:
         draws = randomness.normal(self.streams["noise"], keys, step, 2 * mean[0].numel())
         spread, noise = (draw.reshape(mean.shape) for draw in draws.chunk(2, 1))
         latents = sample_posterior(mean.float(), logvar.float(), spread, self.latents.scaling_factor)
-        return latents, noise, timestep, *self.conditions(rows, choices[:, 2:])
+        return latents, noise, timestep, *self.conditions(rows, flip, choices[:, 2:])
 
     def _error(self, latents: Tensor, noise: Tensor, timestep: Tensor, *conditions: Tensor) -> Tensor:
         noisy = add_noise(latents, noise, self.alpha_bar[timestep])
-        predicted = self.unet(noisy, timestep, *conditions).sample
-        return F.mse_loss(predicted.float(), noise)
+        return F.mse_loss(self.predicted(noisy, timestep, *conditions).float(), noise)
 
     def validate(self, step: int) -> dict[str, float]:
-        """Mean squared error on held-out posterior means over ten fixed timesteps; nothing without any."""
+        """Mean squared error on held-out posterior means over ten even timesteps; nothing without any."""
         rows, key = self.held_out, self.streams["validation"]
         if not len(rows):
             return {}
         latents = self.latents.mean[rows, 0].float() * self.latents.scaling_factor
         conditions = self.validated_under(rows)
         errors = dict.fromkeys(conditions, 0.0)
-        for index in VALIDATION_TIMESTEPS:
+        for index in validation_timesteps(len(self.alpha_bar)):
             noise = randomness.normal(key, self.latents.keys[rows], index, latents[0].numel())
             timestep = torch.full((len(rows),), index, device=self.device)
             for name, condition in conditions.items():
                 error = self._error(latents, noise.reshape(latents.shape), timestep, *condition)
-                errors[name] += float(error) / len(VALIDATION_TIMESTEPS)
+                errors[name] += float(error) / VALIDATION_TIMESTEPS
         return errors
+
+
+def validation_timesteps(count: int) -> list[int]:
+    """The middles of ten equal parts of ``count`` timesteps: 50, 150, … 950 of 1000."""
+    return [(2 * part + 1) * count // (2 * VALIDATION_TIMESTEPS) for part in range(VALIDATION_TIMESTEPS)]

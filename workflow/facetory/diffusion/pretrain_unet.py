@@ -57,7 +57,7 @@ class CaptionedNoisePrediction(NoisePrediction):
         super().__init__(unet, latents, alphas_cumprod(), held_out, seed, compiled)
         self.tokens, self.caption = tokens, caption
 
-    def conditions(self, rows: Tensor, choices: Tensor) -> tuple[Tensor, ...]:
+    def conditions(self, rows: Tensor, flip: Tensor, choices: Tensor) -> tuple[Tensor, ...]:
         """Tokens of one of each caption's sentences, or of the null prompt."""
         sentence = (choices[:, 1] * self.caption.shape[1]).long()
         null = len(self.tokens) - 1

@@ -18,7 +18,18 @@ def alphas_cumprod(count: int = 1000, beta_start: float = 0.00085, beta_end: flo
     """
     import torch
 
-    betas = torch.linspace(beta_start**0.5, beta_end**0.5, count, dtype=torch.float64) ** 2
+    return alpha_bars(torch.linspace(beta_start**0.5, beta_end**0.5, count, dtype=torch.float64) ** 2)
+
+
+def linear_betas(count: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> Tensor:
+    """β_t for t = 0 … count-1, float64, shape (count,), evenly spaced (Ho et al. 2020, Section 4)."""
+    import torch
+
+    return torch.linspace(beta_start, beta_end, count, dtype=torch.float64)
+
+
+def alpha_bars(betas: Tensor) -> Tensor:
+    """ᾱ_t = ∏ (1 - β_s) over s ≤ t (Ho et al. 2020, Eq. 4), float32, of betas (count,) in float64."""
     return (1 - betas).cumprod(0).float()
 
 
