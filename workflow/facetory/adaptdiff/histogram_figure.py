@@ -1,0 +1,119 @@
+"""Figs. 1 and 3: genuine and impostor scores of each method's faces, and the metrics of their separation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from facetory.adaptdiff.figure_rows import NUMBERS, Rows, nothing_ran, reason, trained_on
+from facetory.report import drawing
+from facetory.report.cells import Cell, CellTable
+from facetory.report.drawing import PALETTE
+from facetory.report.notes import footer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SPAN = (-0.4, 1.0)
+"""The cosines that the axis shows."""
+COLOURS = {"genuine": PALETTE["blue"], "impostor": PALETTE["orange"]}
+METRICS = {
+    "eer": "EER",
+    "fmr100": "FMR100",
+    "fmr1000": "FMR1000",
+    "genuine_mean": "G-mean",
+    "genuine_std": "G-STD",
+    "impostor_mean": "I-mean",
+    "impostor_std": "I-STD",
+    "fdr": "FDR",
+}
+RULE = "Densities of the first seed's scores, on the same axes; in brackets the published metrics."
+
+
+class Densities(NamedTuple):
+    """Densities (bins,) of genuine and impostor cosines between ``edges`` (bins + 1,)."""
+
+    edges: np.ndarray
+    genuine: np.ndarray
+    impostor: np.ndarray
+
+
+def histograms(measured: CellTable, densities: Mapping[str, Densities]) -> tuple[Figure, Rows]:
+    """A panel a method (row of the table); ``densities`` by row, of those that ran."""
+    if empty := nothing_ran(measured):
+        return empty
+    figure = drawing.sheet(3.1 * len(measured.rows), 2.9, f"{RULE} {footer(measured)}")
+    line = figure.subplots(1, len(measured.rows), squeeze=False)[0]
+    tallest = max(max(own.genuine.max(), own.impostor.max()) for own in densities.values())
+    for axes, method in zip(line, measured.rows, strict=True):
+        own = [cell for cell in measured.cells if cell.row == method]
+        if method in densities:
+            _panel(axes, densities[method], own)
+            axes.set_ylim(0, 1.05 * tallest)
+        else:
+            drawing.not_run(axes, reason(own))
+        drawing.title(axes, method)
+    line[0].set_ylabel("density")
+    handles, labels = next(axes for axes in line if axes.patches).get_legend_handles_labels()
+    heading = f"Scores of synthetic faces, {trained_on(measured)}"
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, title=heading)
+    return figure, [*_metric_rows(measured), *_bin_rows(measured, densities)]
+
+
+def _panel(axes: Axes, own: Densities, cells: Sequence[Cell]) -> None:
+    for name, colour in COLOURS.items():
+        heights = getattr(own, name)
+        axes.stairs(heights, own.edges, fill=True, color=colour, alpha=0.35, label=f"{name} pairs")
+        axes.stairs(heights, own.edges, color=colour, linewidth=1.1)
+    axes.set_xlim(*SPAN)
+    axes.set_xlabel("cosine similarity")
+    words = [word for word in (_word(cell) for cell in cells if cell.metric in METRICS) if word]
+    half = (len(words) + 1) // 2
+    left = max(map(len, words[:half]), default=0)
+    pairs = zip_longest(words[:half], words[half:], fillvalue="")
+    text = "\n".join(f"{one:<{left}}  {other}".rstrip() for one, other in pairs)
+    place: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "center", "va": "top"}
+    look: Any = {"family": "DejaVu Sans Mono", "fontsize": 6.6, "linespacing": 1.4}
+    axes.annotate(text, (0.5, 0), (0, -34), **place, **look)
+
+
+def _word(cell: Cell) -> str:
+    """``EER     0.037 [0.048]``: a metric with its published value, both at the paper's digits."""
+    if cell.value is None:
+        return ""
+    published = "" if cell.published is None else f" [{cell.published:.{cell.decimals}f}]"
+    return f"{METRICS[cell.metric]:<7} {cell.value:.{cell.decimals}f}{published}"
+
+
+def _metric_rows(measured: CellTable) -> Rows:
+    return [
+        _row(cell.row, METRICS[cell.metric]) | {name: getattr(cell, name) for name in (*NUMBERS, *ABOUT)}
+        for cell in measured.cells
+        if cell.metric in METRICS
+    ]
+
+
+def _bin_rows(measured: CellTable, densities: Mapping[str, Densities]) -> Rows:
+    return [
+        _row(method, f"{name} density") | {"left": left, "right": right, "value": round(float(density), 6)}
+        for method in measured.rows
+        if method in densities
+        for name in COLOURS
+        for left, right, density in zip(
+            densities[method].edges[:-1].round(6).tolist(),
+            densities[method].edges[1:].round(6).tolist(),
+            getattr(densities[method], name),
+            strict=True,
+        )
+    ]
+
+
+ABOUT = ("status", "reason", "dataset", "trained_on")
+
+
+def _row(method: str, what: str) -> dict[str, object]:
+    return {"method": method, "what": what} | dict.fromkeys(("left", "right", *NUMBERS, *ABOUT))
