@@ -54,8 +54,8 @@ def bootstrap(
     value = float(statistic(sums.sum(axis=0)))
     if len(names) == 1:
         return Estimate(value, math.nan, math.nan, len(summands))
-    resampled = [counts @ sums for counts in _draws(seed, replicates, len(names), len(names))]
-    return Estimate(value, *_interval(statistic(np.concatenate(resampled)), level), len(summands))
+    resampled = [counts @ sums for counts in draws(seed, replicates, len(names), len(names))]
+    return Estimate(value, *interval(statistic(np.concatenate(resampled)), level), len(summands))
 
 
 def weighted_bootstrap(
@@ -74,12 +74,12 @@ def weighted_bootstrap(
     value = float(statistic(np.ones((1, len(member))))[0])
     if len(names) == 1:
         return Estimate(value, math.nan, math.nan, len(member))
-    draws = _draws(seed, replicates, len(names), len(member))
-    found = np.concatenate([statistic(counts[:, member]) for counts in draws])
-    return Estimate(value, *_interval(found, level), len(member))
+    drawn = draws(seed, replicates, len(names), len(member))
+    found = np.concatenate([statistic(counts[:, member]) for counts in drawn])
+    return Estimate(value, *interval(found, level), len(member))
 
 
-def _draws(seed: int, replicates: int, count: int, width: int) -> Iterator[np.ndarray]:
+def draws(seed: int, replicates: int, count: int, width: int) -> Iterator[np.ndarray]:
     """The replicates' counts of ``count`` clusters, in parts whose arrays (…, width) fit in memory."""
     random = generator(seed, "bootstrap")
     step = max(1, DRAWS_AT_ONCE // max(width, 1))
@@ -87,7 +87,7 @@ def _draws(seed: int, replicates: int, count: int, width: int) -> Iterator[np.nd
         yield _draw_counts(random, min(step, replicates - done), count)
 
 
-def _interval(replicates: np.ndarray, level: float) -> tuple[float, float]:
+def interval(replicates: np.ndarray, level: float) -> tuple[float, float]:
     """The percentile interval of the replicates that have a value."""
     held = replicates[~np.isnan(replicates)]
     if not len(held):
