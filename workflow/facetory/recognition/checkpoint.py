@@ -104,7 +104,7 @@ def check(
     if any(problems.values()):
         told = "; ".join(f"{len(keys)} {kind}: {_first(keys)}" for kind, keys in problems.items() if keys)
         raise FacetoryError(
-            f"{path}: not the authors' checkpoint of {name} for these classes ({told}). "
+            f"{path}: not the authors' checkpoint of {name} ({told}). "
             "Download it again, and check that it belongs to this network and dataset."
         )
 
