@@ -92,7 +92,7 @@ def test_sampling_is_bilinear(matrix):
 
 def test_beyond_the_picture_is_black():
     image = np.full((8, 8, 3), 200, dtype=np.uint8)
-    warped = warp(image, IDENTITY + [[0, 0, 4], [0, 0, 0]], 8)
+    warped = warp(image, np.array([[1, 0, 4], [0, 1, 0]]), 8)
     assert (warped[:, :4] == 0).all() and (warped[:, 4:] == 200).all()
 
 

@@ -40,6 +40,26 @@ def fetch(
     print(run(backbone(name), data_root))
 
 
+@app.command("convert")
+def convert(
+    name: Annotated[str, typer.Argument(help="A name of diffusion/backbones.yaml: vq-f4.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Its authors' checkpoint, or the files it is split in.")
+    ],
+    data_root: DataRoot = Path("data"),
+) -> None:
+    """Write a first stage's weights, as its authors give them, as a snapshot."""
+    from facetory.diffusion import vq
+    from facetory.diffusion.catalogue import backbone, by_conversion
+    from facetory.pipeline.files import FacetoryError
+    from facetory.recognition.checkpoint import read_weights
+
+    if by_conversion(backbone(name)) is None:
+        raise FacetoryError(f"backbone {name} comes as a snapshot: run `facetory backbone fetch {name}`.")
+    weights = {key: tensor for file in files for key, tensor in read_weights(file, vq.BLANKS).items()}
+    print(vq.convert(weights, data_root / "weights" / name))
+
+
 @app.command("pack")
 def pack(
     faces: Annotated[

@@ -45,14 +45,17 @@ def load_vae(
     sha256: dict[str, str] | None = None,
     scaling_factor: float | None = None,
 ) -> Any:
-    """The frozen autoencoder of a snapshot, as `load_unet`.
+    """The frozen autoencoder of a snapshot, as `load_unet`: ``AutoencoderKL``, or ``VQModel`` if it says so.
 
     ``scaling_factor`` is what backbones.yaml states (`check_scaling_factor`); where neither that nor the
     configuration states it, it is diffusers' default, which is Stable Diffusion's 0.18215.
     """
-    from diffusers import AutoencoderKL
+    import diffusers
 
-    vae = load_part(AutoencoderKL, Path(folder), "vae", device, dtype, sha256)
+    place = part_folder(Path(folder), "vae")
+    quantises = place is not None and read_json(place / "config.json").get("_class_name") == "VQModel"
+    kind = diffusers.VQModel if quantises else diffusers.AutoencoderKL
+    vae = load_part(kind, Path(folder), "vae", device, dtype, sha256)
     check_scaling_factor(Path(folder), scaling_factor)
     if scaling_factor is not None:
         vae.register_to_config(scaling_factor=scaling_factor)

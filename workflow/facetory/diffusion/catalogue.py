@@ -12,6 +12,7 @@ from facetory.pipeline.spec import BackboneSpec
 from facetory.pipeline.suggest import unknown, validated
 
 CATALOGUE = Path(__file__).with_name("backbones.yaml")
+AUTOENCODERS = ("AutoencoderKL", "VQModel")
 
 
 @cache
@@ -56,7 +57,7 @@ def part_folder(folder: Path, part: str) -> Path | None:
     if (folder / part / "config.json").is_file():
         return folder / part
     alone = folder / "config.json"
-    if part == "vae" and alone.is_file() and read_json(alone).get("_class_name") == "AutoencoderKL":
+    if part == "vae" and alone.is_file() and read_json(alone).get("_class_name") in AUTOENCODERS:
         return folder
     return None
 
@@ -66,7 +67,18 @@ def missing(name: str, data_root: Path) -> str | None:
     spec = backbone(name)
     if snapshot_folder(spec, data_root):
         return None
-    return (
-        f"backbone {name} not placed: run `facetory backbone fetch {name}` ({spec.source}, {spec.licence}), "
+    return f"backbone {name} not placed: " + (
+        by_conversion(spec)
+        or f"run `facetory backbone fetch {name}` ({spec.source}, {spec.licence}), "
         f"or copy its snapshot folder to {data_root / 'weights' / name}"
+    )
+
+
+def by_conversion(spec: BackboneSpec) -> str | None:
+    """How to place weights whose source is their authors' archive; None where it is a hub's snapshot."""
+    if not spec.source.startswith("https://"):
+        return None
+    return (
+        f"download {spec.source} (licence: {spec.licence}), unpack it and run `facetory backbone convert "
+        f"{spec.name} model.ckpt`"
     )

@@ -12,10 +12,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+EXACT = -1000.0
+"""The log-variance of what has none: its standard deviation underflows to 0, so draws are the mean itself."""
+
+
 def posterior(vae: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and log-variance of the posterior, each (batch, C, h, w), of images (…, 3, px, px) in -1 … 1."""
-    moments = vae.encode(images).latent_dist
-    return moments.mean, moments.logvar
+    """Mean and log-variance of the posterior, each (batch, C, h, w), of images (…, 3, px, px) in -1 … 1.
+
+    A vector-quantised autoencoder (`diffusion.vq`) has no posterior: the mean is what its encoder says, which
+    its decoder quantises, and the log-variance is `EXACT`.
+    """
+    encoded = vae.encode(images)
+    if hasattr(encoded, "latents"):
+        return encoded.latents, encoded.latents.new_full(encoded.latents.shape, EXACT)
+    return encoded.latent_dist.mean, encoded.latent_dist.logvar
 
 
 def sample_posterior(mean: Tensor, logvar: Tensor, noise: Tensor, scaling_factor: float) -> Tensor:

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from facetory.diffusion.backbone import check_hashes, check_scaling_factor, prediction_type
-from facetory.diffusion.catalogue import part_folder, snapshot_folder
+from facetory.diffusion.catalogue import by_conversion, part_folder, snapshot_folder
 from facetory.pipeline.files import FacetoryError, open_tensors, sha256_of
 from facetory.pipeline.provenance import manifest
 from facetory.pipeline.spec import BackboneSpec
@@ -31,11 +31,11 @@ def place(spec: BackboneSpec, data_root: Path | str, path: Path | str) -> None:
     """
     folder = snapshot_folder(spec, Path(data_root))
     if folder is None:
-        raise FacetoryError(
-            f"backbone {spec.name}: no snapshot of {spec.source} is on this machine. Run `facetory backbone "
-            f"fetch {spec.name}` on one with internet access, or copy the snapshot folder to "
-            f"{Path(data_root) / 'weights' / spec.name}. Licence: {spec.licence}."
+        how = by_conversion(spec) or (
+            f"run `facetory backbone fetch {spec.name}` on one with internet access, or copy the snapshot "
+            f"folder to {Path(data_root) / 'weights' / spec.name}; licence: {spec.licence}"
         )
+        raise FacetoryError(f"backbone {spec.name}: no snapshot of {spec.source} is on this machine: {how}.")
     with manifest(path, "backbone", spec.canonical(), ["diffusion.place"]) as record:
         check_hashes(folder, spec.sha256)
         check_scaling_factor(folder, spec.scaling_factor)
@@ -71,6 +71,8 @@ def fetch(spec: BackboneSpec, data_root: Path | str) -> Path:
     """
     from huggingface_hub import snapshot_download
 
+    if how := by_conversion(spec):
+        raise FacetoryError(f"backbone {spec.name}: its authors' weights are no snapshot: {how}.")
     folder = Path(data_root) / "weights" / spec.name
     patterns = [f"{part}/{file}" for part in parts_of(spec) for file in FILES[part]]
     if spec.parts == ("vae",):  # which may lie in the repository's root
