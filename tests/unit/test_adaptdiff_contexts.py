@@ -59,6 +59,7 @@ def test_a_face_and_its_mirror_image(tmp_path):
     embedded, sample_ids = read(tmp_path / "made")
     kept = [row for row in range(FACES) if row not in (3, 5)]
     assert sample_ids == [f"p{row // 3}/{row % 3}" for row in kept]
+    assert read_metadata(tmp_path / "made" / "contexts.safetensors")["left_out"] == ["p1/0", "p1/2"]
     assert embedded.dtype == np.float32 and embedded.shape == (FACES - 2, 2, 2)
     np.testing.assert_allclose(embedded[:, 0], corners(images[kept]), rtol=1e-6)
     np.testing.assert_array_equal(embedded[:, 0], embedded[:, 1, ::-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,10 @@ def embed_contexts(
     """Embed a face set, whose manifest is ``faces``: contexts.safetensors and manifest.json in ``folder``.
 
     ``contexts`` float32 (n, 2, d): unit embeddings of each face and of its mirror image, in the order of the
-    metadata's ``sample_ids``.  Pictures in which the detector or the embedder found no face are left out and
-    counted.  A set that was not gathered gives a manifest of status "not_run" with the reason; a network that
-    is not placed, and a set without any face, are a `FacetoryError`.
+    metadata's ``sample_ids``.  Pictures in which the detector or the embedder found no face are left out: the
+    metadata names them (``left_out``), the manifest counts them.  A set that was not gathered gives a
+    manifest of status "not_run" with the reason; a network that is not placed, and a set without any face,
+    are a `FacetoryError`.
     """
     import torch
 
@@ -51,13 +53,14 @@ def embed_contexts(
                 f"{faces}: detector and {spec.embedder} find a face in none of its {len(seen)} pictures. "
                 "Look at them; if they are faces, choose another alignment or embedder."
             )
-        sample_ids = [name for name, kept in zip(shown.sample_ids, seen, strict=True) if kept]
-        metadata = {"sample_ids": sample_ids, "embedder": spec.embedder, "spec": spec.model_dump(mode="json")}
+        sample_ids, left_out = (list(compress(shown.sample_ids, rows)) for rows in (seen, ~seen))
+        names = {"sample_ids": sample_ids, "left_out": left_out}
+        metadata = names | {"embedder": spec.embedder, "spec": spec.model_dump(mode="json")}
         write_tensors(result, {"contexts": contexts[seen]}, metadata)
         record |= {
             "status": "embedded",
             "faces": len(sample_ids),
-            "left_out": int((~seen).sum()),
+            "left_out": len(left_out),
             "outputs": {result.name: sha256_of(result)},
         }
 

@@ -72,13 +72,11 @@ def train_generator(
 
 
 def schedule_of(spec: GeneratorSpec) -> Schedule:
-    """The loop's schedule: Adam, whose rate restarts unless the spec has one cosine, or no ``restart``."""
+    """The loop's schedule: Adam, and a running mean that follows closely at first."""
     from facetory.training.loop import Schedule
 
-    restarts = {"decay": "cosine_restarts", "restart": spec.restart}
-    own = restarts if spec.restart and spec.decay != "cosine" else {}
-    every = max(1, spec.steps // VALIDATIONS)
-    return Schedule.of(spec, ema=spec.ema, ema_power=EMA_POWER, validate_every=every, **own)
+    own = {"restart": spec.restart, "ema": spec.ema, "ema_power": EMA_POWER}
+    return Schedule.of(spec, validate_every=max(1, spec.steps // VALIDATIONS), **own)
 
 
 def _inputs(spec: GeneratorSpec, latents: Path | str | None, contexts: Path | str | None) -> list[Path | str]:
