@@ -24,6 +24,8 @@ include: "workflow/rules/emodc.smk"
 include: "workflow/rules/recognition.smk"
 include: "workflow/rules/smc.smk"
 include: "workflow/rules/affectdiff.smk"
+include: "workflow/rules/verification.smk"
+include: "workflow/rules/adaptdiff.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/probes.smk"
 

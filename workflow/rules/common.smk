@@ -7,9 +7,10 @@ import re
 import sys
 from pathlib import Path
 
+from facetory.adaptdiff.planning import shard_count
 from facetory.cli import warm
 from facetory.cli.study import load_study
-from facetory.data.catalogue import entry, stage_modules
+from facetory.data.catalogue import entry, source_of, stage_modules
 from facetory.faces.corrupt import NAMES as CORRUPTIONS
 from facetory.pipeline.config import check_device
 from facetory.pipeline.files import FacetoryError
@@ -43,7 +44,12 @@ PROBED = {spec.dataset: spec for spec in STUDY.runs.values()}
 CORRUPT_FIRST = any(
     spec.order == "corrupt_then_align" for spec in STUDY.evaluations.values()
 )
-PAPERS = {"emodc": "EmoDC", "smc": "SMC", "affectdiff": "Affect-Diff"}
+PAPERS = {
+    "emodc": "EmoDC",
+    "smc": "SMC",
+    "affectdiff": "Affect-Diff",
+    "adaptdiff": "AdaptDiff",
+}
 KINDS = {
     "run": "runs",
     "evaluation": "evaluations",
@@ -65,6 +71,16 @@ KINDS = {
     "score": "scores",
     "latency": "latencies",
     "counterfactual": "counterfactuals",
+    "face_set": "face_sets",
+    "context": "contexts",
+    "generator": "generators",
+    "pool": "pools",
+    "synthesis": "syntheses",
+    "audit": "audits",
+    "separation": "separations",
+    "face_recognizer": "face_recognizers",
+    "benchmark": "benchmarks",
+    "verification": "verifications",
 }
 
 
@@ -102,6 +118,18 @@ wildcard_constraints:
     score="[A-Za-z0-9_.-]+",
     latency="[A-Za-z0-9_.-]+",
     counterfactual="[A-Za-z0-9_.-]+",
+    face_set="[A-Za-z0-9_.-]+",
+    context="[A-Za-z0-9_.-]+",
+    generator="[A-Za-z0-9_.-]+",
+    pool="[A-Za-z0-9_.-]+",
+    synthesis="[A-Za-z0-9_.-]+",
+    shard="[0-9]+",
+    shards="[0-9]+",
+    audit="[A-Za-z0-9_.-]+",
+    separation="[A-Za-z0-9_.-]+",
+    face_recognizer="[A-Za-z0-9_.-]+",
+    benchmark="[A-Za-z0-9_.-]+",
+    verification="[A-Za-z0-9_.-]+",
     released=one_of(SETTINGS.scale.pretraining),
     table="|".join(TABLES),
     figure="|".join(FIGURES),
@@ -262,3 +290,4 @@ include: "inputs/smc.smk"
 include: "inputs/recognition.smk"
 include: "inputs/probes.smk"
 include: "inputs/affectdiff.smk"
+include: "inputs/adaptdiff.smk"

@@ -33,7 +33,7 @@ class GeneratorSpec(FaceTrainSpec):
     (contextual partial dropout).  ``weights`` is the authors' checkpoint below data_root, which is not
     trained further; ``initial`` a folder with a model to start from.  ``ema`` is the ceiling of the running
     mean's decay, 1 − (1 + step)^−0.75; 0 is the released run's, whose running mean is inert.
-    ``restart`` is the length of the first cosine cycle; each is twice the one before.
+    ``restart`` is the length of the first cycle of "cosine_restarts"; each is twice the one before.
     """
 
     loss: Literal["noise_prediction"] = "noise_prediction"
@@ -46,6 +46,7 @@ class GeneratorSpec(FaceTrainSpec):
     batch_size: int = 512
     weight_decay: float = 0.0
     clip: float = 0.0
+    decay: Literal["constant", "cosine", "cosine_restarts"] = "cosine_restarts"
     ema: float = 0.9999
     restart: int = 10_000
     timesteps: int = 1000

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from facetory.cli import (
+    adaptdiff,
     affect,
     affectdiff,
     backbone,
@@ -16,6 +17,7 @@ from facetory.cli import (
     edit,
     editor,
     emodc,
+    face_set,
     faces,
     latents,
     model,
@@ -25,6 +27,7 @@ from facetory.cli import (
     study,
     tables,
     train,
+    verification,
 )
 from facetory.cli.options import unwrapped
 from facetory.pipeline.files import FacetoryError
@@ -43,6 +46,8 @@ for name, module in {
     "emodc": emodc,
     "smc": smc,
     "affectdiff": affectdiff,
+    "adaptdiff": adaptdiff,
+    "verification": verification,
     "classifier": classifier,
     "table": tables,
     "probe": probe,
@@ -52,6 +57,7 @@ app.command("predict", help=unwrapped(predict.PREDICT_HELP))(predict.predict)
 app.command("edit", help=unwrapped(edit.EDIT_HELP))(edit.edit)
 app.command("affect", help=unwrapped(affect.AFFECT_HELP))(affect.affect)
 app.command("train", help=unwrapped(train.TRAIN_HELP))(train.train)
+faces.app.command("set")(face_set.make)
 emodc.app.command("export")(model.export)
 emodc.app.command("card")(model.card)
 smc.app.command("export")(editor.export)

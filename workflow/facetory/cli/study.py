@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from facetory.adaptdiff.registry import study as adaptdiff_study
 from facetory.affectdiff.registry import study as affectdiff_study
 from facetory.data import catalogue
 from facetory.diffusion import catalogue as weights
@@ -42,7 +43,7 @@ def load_study(config: dict[str, Any] | Path) -> WholeStudy:
         return weights.missing(name, root)
 
     whole = WholeStudy(settings)
-    for study in (emodc_study, smc_study, affectdiff_study):
+    for study in (emodc_study, smc_study, affectdiff_study, adaptdiff_study):
         whole.add(study(settings, placed, backbone_missing))
     names = dict.fromkeys([*settings.scale.slots.values(), *settings.config.slots.values()])
     whole.datasets = {

@@ -92,6 +92,7 @@ class Scale(_Strict):
     emodc: dict[str, Any] = {}
     smc: dict[str, Any] = {}
     affectdiff: dict[str, Any] = {}
+    adaptdiff: dict[str, Any] = {}
 
 
 class Settings(_Strict):

@@ -55,7 +55,7 @@ class TrainSpec(Spec):
     dataset: str
     batch_size: int = 64
     lr: float = 1e-4
-    decay: Literal["constant", "cosine"] = "constant"
+    decay: Literal["constant", "cosine", "cosine_restarts"] = "constant"
     weight_decay: float = 0.01
     clip: float = 1.0
     accumulation: int = 1

@@ -1,0 +1,111 @@
+"""AdaptDiff's records turned into cells: a value a seed, their mean, and the seeds' mean interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facetory.adaptdiff.protocol import budget_of, differences_apart
+from facetory.metrics.bootstrap import Estimate
+from facetory.pipeline.files import read_json
+from facetory.pipeline.registry import Plan, PlannedCell
+from facetory.report.cells import CellTable
+from facetory.report.measured import Measured, cell_of, table_of
+
+STUBS = {
+    "adaptdiff_table1": ["Method", "w, w_max"],
+    "adaptdiff_table2": ["Trained on", "Method"],
+    "adaptdiff_table3": ["Trained on", "Method"],
+    "adaptdiff_diversity": ["Trained on", "Method"],
+    "adaptdiff_leakage": ["Trained on", "Method"],
+    "adaptdiff_judges": ["Network"],
+    "adaptdiff_ablation_w_max": ["Method", "w, w_max"],
+}
+BENCHMARKS = 5
+Manifests = Mapping[Path, dict[str, Any]]
+
+
+def table(plan: Plan, root: Path | str) -> CellTable:
+    """A plan's cells, measured from the records in ``root``, a scale's results folder."""
+    read = {Path(root) / path: read_json(Path(root) / path) for path in plan.inputs}
+    cells = []
+    for cell in plan.cells:
+        decimals = 2 if cell.unit == "%" else 3
+        found = _found(cell, Path(root), read)
+        cells.append(cell_of(cell, plan, found, 0.5 * 10.0**-decimals, decimals))
+    resampled = "people, of benchmarks without names over pairs"
+    return table_of(plan, STUBS.get(plan.name, ["Method"]), cells, resampled=resampled)
+
+
+def _found(cell: PlannedCell, root: Path, read: Manifests) -> Measured | str:
+    """A cell's measurement over all seeds, or why there is none."""
+    if cell.not_run or cell.kind != "measured":
+        return cell.not_run or "never measured"
+    manifests = {root / path: read[root / path] for path in cell.inputs}
+    for path, manifest in manifests.items():
+        if manifest["status"] in ("not_run", "failed"):
+            return f"{path.parent.name}: {manifest['reason']}"
+    values = _values(cell, manifests)
+    budget = budget_of(manifests)
+    apart = differences_apart(budget, cell.grid is not None, cell.steps, cell.grid)
+    if cell.metric == "mean_accuracy" and (count := len(_examined(manifests))) < BENCHMARKS:
+        apart.append(f"mean of {count} benchmarks (paper: {BENCHMARKS})")
+    if len(values) > 1:
+        budget["sd over seeds"] = round(float(np.std([each.value for each in values], ddof=1)), 5)
+    return Measured(mean_of_seeds(values), budget, apart)
+
+
+def mean_of_seeds(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean value with the mean of the bounds: seeds share their benchmark or identities, so their
+    sampling errors go together and do not average out."""
+    value, low, high = (float(np.mean([each[i] for each in estimates])) for i in range(3))
+    return Estimate(value, low, high, estimates[0].n)
+
+
+def mean_of_benchmarks(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean over benchmarks, whose errors are independent: half-widths add in squares, side by side."""
+    values, lows, highs = (np.array([each[i] for each in estimates], dtype=float) for i in range(3))
+    mean = float(values.mean())
+    below, above = (
+        float(np.sqrt(np.square(side).sum())) / len(values) for side in (values - lows, highs - values)
+    )
+    return Estimate(mean, mean - below, mean + above, sum(each.n for each in estimates))
+
+
+def _values(cell: PlannedCell, manifests: Manifests) -> list[Estimate]:
+    """What was measured for each seed."""
+    name = cell.metric.partition(" ")[0]
+    if name.startswith("leakage"):
+        return [_leakage(name, own) for own in _of(manifests, "audits")]
+    if name == "mean_accuracy":
+        examined = _of(manifests, "verifications")
+        by_model: dict[str, list[Estimate]] = {}
+        for own in examined:
+            by_model.setdefault(str(own["spec"]["model"]), []).append(_metric("accuracy", own))
+        return [mean_of_benchmarks(own) for own in by_model.values()]
+    kind = "verifications" if name in ("accuracy", "tar") else "separations"
+    return [_metric(cell.metric.replace(" ", "@"), own) for own in _of(manifests, kind)]
+
+
+def _metric(name: str, manifest: dict[str, Any]) -> Estimate:
+    own = manifest["metrics"][name]
+    low, high = (own["value"] if own[bound] is None else own[bound] for bound in ("low", "high"))
+    return Estimate(own["value"], low, high, own["n"])
+
+
+def _leakage(name: str, manifest: dict[str, Any]) -> Estimate:
+    own = manifest["leakage"]
+    value = own[name.partition("_")[2]]
+    return Estimate(value, float("nan"), float("nan"), own["n"])
+
+
+def _examined(manifests: Manifests) -> set[str]:
+    """The benchmarks that were examined."""
+    return {str(own["spec"]["benchmark"]) for own in _of(manifests, "verifications")}
+
+
+def _of(manifests: Manifests, kind: str) -> list[dict[str, Any]]:
+    return [own for path, own in manifests.items() if path.parent.parent.name == kind]

@@ -1,0 +1,92 @@
+"""What measured faces or recognisers had, and what the paper's: differences forbid a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from facetory.adaptdiff.spec import SeparabilitySpec, SynthesisSpec
+from facetory.recognition.face_spec import FaceRecognizerSpec
+
+PAPERS: dict[str, Any] = {
+    "architecture": "idiff_face",
+    "first stage": "vq-f4",
+    "identities": 10_000,
+    "images per identity": 50,
+    "alignment": "mtcnn",
+    "network": "iresnet50",
+    "px": 112,
+    "batch size": 512,
+    "judge": "elasticface_cos",
+    "compared identities": 1000,
+    "compared images": 20,
+    "sampling steps": None,
+}
+"""As in `budget_of` (supplementary material, "Experimental Setup"); the sampling steps are a table's own."""
+AUTHENTIC = ("network", "px", "batch size", "judge")
+"""What is comparable of authentic faces."""
+
+
+def budget_of(manifests: Mapping[Path, dict[str, Any]]) -> dict[str, Any]:
+    """What a cell had, from the manifests that it read: faces, recogniser, judge."""
+    found: dict[str, Any] = {}
+    for path, manifest in manifests.items():
+        found |= READERS.get(path.parent.parent.name, _nothing)(manifest["spec"])
+    return found
+
+
+def differences_apart(
+    budget: dict[str, Any], synthetic: bool, steps: int | None, grid: int | None
+) -> list[str]:
+    """What the cell had otherwise than the paper."""
+    stated = {**PAPERS, "sampling steps": steps}
+    had = {**budget, **({"sampling steps": grid} if grid else {})}
+    compared = PAPERS if synthetic else AUTHENTIC
+    return [
+        f"{key} {had[key]} (paper: {stated[key]})"
+        for key in compared
+        if key in had and stated[key] is not None and had[key] != stated[key]
+    ]
+
+
+def _of_synthesis(asked: dict[str, Any]) -> dict[str, Any]:
+    spec = SynthesisSpec.model_validate(asked)
+    generator = spec.generator
+    trained = {"weights": "the authors'"} if generator.weights else {"training steps": generator.steps}
+    started = {"started from": generator.initial} if generator.initial else {}
+    return {
+        "architecture": generator.architecture,
+        "first stage": generator.backbone,
+        **trained,
+        **started,
+        "identities": spec.identities,
+        "images per identity": spec.images,
+        "alignment": spec.alignment,
+        "px": spec.px,
+    }
+
+
+def _of_recogniser(asked: dict[str, Any]) -> dict[str, Any]:
+    spec = FaceRecognizerSpec.model_validate(asked)
+    return {"network": spec.network, "px": spec.px, "batch size": spec.batch_size, "epochs": spec.epochs}
+
+
+def _of_separability(asked: dict[str, Any]) -> dict[str, Any]:
+    spec = SeparabilitySpec.model_validate(asked)
+    return {
+        "judge": spec.judge,
+        "compared identities": spec.identities,
+        "compared images": spec.images,
+    }
+
+
+def _nothing(asked: dict[str, Any]) -> dict[str, Any]:
+    return {}
+
+
+READERS = {
+    "syntheses": _of_synthesis,
+    "face_recognizers": _of_recogniser,
+    "separations": _of_separability,
+}
