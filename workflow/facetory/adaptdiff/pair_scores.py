@@ -8,7 +8,11 @@ from math import floor
 import numpy as np
 
 from facetory.metrics.pair_bootstrap import PairScores
+from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.randomness import generator
+
+MOST = 300_000_000
+"""Impostor scores that are held at once (1.2 GB)."""
 
 
 def pairs(identities: int, share: float, seed: int = 0) -> np.ndarray:
@@ -29,11 +33,18 @@ def scores(embeddings: np.ndarray, identity: np.ndarray, share: float = 1.0, see
     """Cosines of all genuine pairs and of every image of the identities that `pairs` lets meet.
 
     embeddings: (n, d) unit vectors; identity: (n,) any integers, whose sorted distinct values are numbered
-    from 0.  Scores are float32; one product is taken of an identity with all those it meets.
+    from 0.  Scores are float32; one product is taken of an identity with all those it meets.  More than
+    `MOST` impostor scores are a `FacetoryError`.
     """
     order = np.argsort(identity, kind="stable")
     embeddings = np.asarray(embeddings, dtype=np.float32)[order]
     _, sizes = np.unique(identity, return_counts=True)
+    every = (sizes.sum() ** 2 - np.square(sizes).sum()) / 2
+    if every * share > MOST:
+        raise FacetoryError(
+            f"Separability: {every * share:.1g} impostor scores of {len(sizes)} people are more "
+            f"than {MOST:.1g}. Compare fewer people or images, or a smaller share of the impostors."
+        )
     faces = np.split(embeddings, np.cumsum(sizes)[:-1])
     genuine = [(own @ own.T)[np.triu_indices(len(own), 1)] for own in faces]
     meeting = pairs(len(sizes), share, seed)
