@@ -3,9 +3,8 @@ import torch
 import torch.nn.functional as F
 from facetory.pipeline.files import FacetoryError, read_json
 from facetory.recognition.checkpoint import LISTS, shapes
-from facetory.recognition.elasticface import normalised
 from facetory.recognition.identity import describer, embedder
-from facetory.recognition.iresnet import SIZES, Block, IResNet, iresnet
+from facetory.recognition.iresnet import SIZES, Block, IResNet, iresnet, normalised
 from facetory.recognition.judges_catalogue import missing_identity
 
 
@@ -98,8 +97,8 @@ def test_weights_come_from_the_seed_alone():
 
 def test_pixels_are_scaled_to_minus_one_and_one():
     faces = torch.tensor([0, 255], dtype=torch.uint8).repeat(2, 3, 112, 56)
-    assert normalised(faces).unique().tolist() == [-1, 1]
-    assert normalised(faces[..., :56, :56]).shape == (2, 3, 112, 112)
+    assert normalised(faces, 112).unique().tolist() == [-1, 1]
+    assert normalised(faces[..., :56, :56], 112).shape == (2, 3, 112, 112)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facetory.recognition.checkpoint import load
-from facetory.recognition.iresnet import iresnet
+from facetory.recognition.iresnet import iresnet, normalised
 from facetory.recognition.judges_catalogue import IDENTITY, checked
 
 if TYPE_CHECKING:
@@ -34,16 +34,6 @@ def elasticface_embedder(
     network.to(device).eval()
 
     def describe(images: np.ndarray) -> Tensor:
-        return network(normalised(torch.from_numpy(images).to(device)))
+        return network(normalised(torch.from_numpy(images).to(device), PX))
 
     return describe
-
-
-def normalised(images: Tensor, px: int = PX) -> Tensor:
-    """Faces, uint8 (n, 3, h, w), as face recognition networks see them: at ``px``, −1 … 1."""
-    import torch.nn.functional as F
-
-    levels = images.float()
-    if levels.shape[-2:] != (px, px):
-        levels = F.interpolate(levels, (px, px), mode="bilinear", antialias=True)
-    return (levels / 255 - 0.5) / 0.5

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from facetory.pipeline.files import FacetoryError
@@ -103,6 +104,14 @@ def iresnet(network: str, px: int, embedding: int = 512, dropout: float = 0.0, s
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_key(seed, "face recogniser", "weights") >> 1)
         return IResNet(size, side, embedding, dropout)
+
+
+def normalised(images: Tensor, px: int) -> Tensor:
+    """Faces, uint8 (n, 3, h, w), as the networks see them: at ``px``, −1 … 1."""
+    levels = images.float()
+    if levels.shape[-2:] != (px, px):
+        levels = F.interpolate(levels, (px, px), mode="bilinear", antialias=True)
+    return (levels / 255 - 0.5) / 0.5
 
 
 def _stage(inputs: int, width: int, blocks: int) -> nn.Sequential:
