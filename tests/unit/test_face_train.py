@@ -75,10 +75,11 @@ def benchmark(tmp_path_factory):
     first = draw.integers(0, 80, 40)
     alike = (identity[first][:, None] == identity) == same[:, None]
     second = [draw.choice(np.flatnonzero(row)) for row in alike]
-    path = tmp_path_factory.mktemp("bench") / "drawn-pairs" / "pairs.safetensors"
+    folder = tmp_path_factory.mktemp("bench") / "drawn-pairs"
     both = np.stack([images[first], images[second]], 1).reshape(80, 3, PX, PX)
-    write_tensors(path, {"images": both, "same": same, "fold": kfold(40, 10)})
-    return path
+    write_tensors(folder / "pairs.safetensors", {"images": both, "same": same, "fold": kfold(40, 10)})
+    write_json(folder / "manifest.json", {"status": "read"})
+    return folder
 
 
 def trained(spec, face_set, folder, benchmarks=()):
@@ -256,6 +257,12 @@ def test_a_diverged_run_names_its_batch(face_set, tmp_path, monkeypatch):
 def test_a_set_that_is_not_there_gives_a_reason(tmp_path):
     manifest = trained(spec(), made(tmp_path, "not_run"), tmp_path)
     assert manifest["status"] == "not_run" and "the generator diverged" in manifest["reason"]
+
+
+def test_a_benchmark_that_is_not_there_gives_a_reason(face_set, tmp_path):
+    write_json(tmp_path / "lfw" / "manifest.json", {"status": "not_run", "reason": "nobody was gathered"})
+    own = spec(selection="test", reading="code")
+    assert trained(own, face_set, tmp_path, [tmp_path / "lfw"])["reason"] == "lfw: nobody was gathered"
 
 
 def test_faces_of_another_size_are_refused(face_set):

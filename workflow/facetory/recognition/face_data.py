@@ -108,13 +108,13 @@ def verified(faces: FaceSet, chosen: Pairs, describe: Describe) -> dict[str, flo
 
 
 def examined(benchmarks: Sequence[Path], describe: Describe) -> dict[str, float]:
-    """``accuracy``, the mean of those of benchmarks (their pairs.safetensors), and each of them by name."""
+    """``accuracy``, the mean over benchmarks in some folders, and that of each by its folder's name."""
     found = {}
-    for path in benchmarks:
-        with open_tensors(path) as handle:
+    for folder in benchmarks:
+        with open_tensors(folder / "pairs.safetensors") as handle:
             images, same, fold = (handle.get_tensor(name) for name in ("images", "same", "fold"))
         distance = squared_distances(summed(images, describe))
-        found[path.parent.name] = float(fold_accuracies(distance, same, fold).mean())
+        found[folder.name] = float(fold_accuracies(distance, same, fold).mean())
     return {"accuracy": float(np.mean(list(found.values()))), **found}
 
 

@@ -35,10 +35,10 @@ def train_face_recognizer(
 ) -> None:
     """Train one recogniser: weights.safetensors, progress.jsonl and manifest.json in ``folder``.
 
-    ``faces`` is the manifest of a face set, ``benchmarks`` the pairs.safetensors on which selection "test"
+    ``faces`` is the manifest of a face set, ``benchmarks`` the folders of those on which selection "test"
     chooses the epoch.  The weights are those of the best epoch, without the prototypes.  A run that diverges
     is a result: its manifest has status "failed", the reason, and the step with the names of its batch; a set
-    that was not gathered gives status "not_run".
+    or benchmark that is not there gives status "not_run".
     """
     from facetory.training.loop import TrainingDiverged, train
 
@@ -47,19 +47,18 @@ def train_face_recognizer(
     weights, manifest_path = folder / WEIGHTS, folder / "manifest.json"
     for stale in (weights, manifest_path):
         stale.unlink(missing_ok=True)
-    inputs = [faces, *examinations]
+    inputs = [faces, *(path / "manifest.json" for path in examinations)]
     with manifest(
         manifest_path,
-        "recognition train-faces",
+        "verification train",
         spec.canonical(),
         ["recognition.face_train"],
         inputs,
         device,
         spec.seed,
     ) as record:
-        about = read_json(faces)
-        if about["status"] != "gathered":
-            record |= {"status": "not_run", "reason": f"{faces.parent.name}: {about['reason']}"}
+        if absent := [reason for reason in map(_absence, inputs) if reason]:
+            record |= {"status": "not_run", "reason": "; ".join(absent)}
             return
         task, data = _task(spec, faces, examinations, device)
         schedule, key = schedule_of(spec, task.size), fingerprint(record)
@@ -103,8 +102,8 @@ def require_stated_selection(spec: FaceRecognizerSpec, benchmarks: Sequence[Path
         )
     if (spec.selection == "test") != bool(benchmarks):
         raise FacetoryError(
-            f"selection '{spec.selection}' with {len(benchmarks)} benchmarks: 'test' needs their "
-            "pairs.safetensors, 'validation' must not see any."
+            f"selection '{spec.selection}' with {len(benchmarks)} benchmarks: 'test' needs some, "
+            "'validation' must not see any."
         )
 
 
@@ -130,6 +129,12 @@ def schedule_of(spec: FaceRecognizerSpec, size: int) -> Schedule:
         log_every=epoch,
         validate_every=epoch,
     )
+
+
+def _absence(path: Path) -> str | None:
+    """Why what a manifest stands for is not there, or None."""
+    about = read_json(path)
+    return None if about["status"] in ("gathered", "read") else f"{path.parent.name}: {about['reason']}"
 
 
 def _task(
@@ -158,7 +163,7 @@ def _score(
 ) -> tuple[Callable[[Describe], dict[str, float]], Any]:
     """What chooses the epoch, and on what: the benchmarks' names, or the numbers of pairs."""
     if benchmarks:
-        return partial(examined, benchmarks), [path.parent.name for path in benchmarks]
+        return partial(examined, benchmarks), [folder.name for folder in benchmarks]
     compared = pairs(faces.identity, chosen.held_out, spec.seed)
     sizes = {"genuine": len(compared.genuine), "impostor": len(compared.impostor)}
     return partial(verified, faces, compared), sizes
