@@ -71,12 +71,14 @@ class Architecture:
 PRESETS = {
     "idiff_face": Architecture(),
     "demo_idiff": Architecture(
+        input_channels=4,
         initial_channels=32,
-        multipliers=(1, 2, 2),
+        multipliers=(1, 2, 1),
         attention=(False, True, True),
-        head_channels=16,
+        blocks=1,
+        head_channels=32,
         groups=8,
-        context_size=64,
+        context_size=24,
         context_channels=64,
         context_tokens=4,
     ),
