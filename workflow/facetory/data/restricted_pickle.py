@@ -1,8 +1,8 @@
 """Pickles of plain data, read without Python's unpickler: nothing in such a file can run.
 
-`pickletools.genops` lists a pickle's operations without obeying them.  The few that make lists, tuples, bytes,
-booleans and integers are obeyed here, on a stack of our own, and so are the calls by which NumPy writes
-arrays and scalars of them.  No other function or class is looked up by a name that the file gives.
+`pickletools.genops` lists a pickle's operations without obeying them.  The few that make lists, tuples,
+bytes, booleans and integers are obeyed here, on a stack of our own, and so are the calls by which NumPy
+writes arrays and scalars of them.  No other function or class is looked up by a name that the file gives.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ KNOWN = {
     "numpy ndarray": "class",
     "numpy dtype": "dtype",
     "_codecs encode": "encode",
+    "__builtin__ bytes": "bytes",
     **{
         f"numpy.{core}.{module} {name}": name.strip("_")
         for core in ("core", "_core")
@@ -50,8 +51,8 @@ class _Array:
 
 
 def load_plain(path: Path | str) -> Any:
-    """The content of a pickle of protocol 2 or later: tuples and lists of bytes, bool, int, str, None, and 1-d
-    arrays of `DTYPES`.
+    """The content of a pickle of protocol 2 or later: tuples and lists of bytes, bool, int, str, None, and
+    1-d arrays of `DTYPES`.
 
     Strings of Python 2 are bytes, NumPy's scalars are Python's.  A pickle that names anything else, is
     damaged or exceeds the bounds is a `FacetoryError`.
@@ -86,6 +87,7 @@ def _obeyed(content: Any) -> Any:
         del stack[first:]
         return [item.content if isinstance(item, _Array) else item for item in taken]
 
+    value: Any
     for count, (operation, value, _) in enumerate(pickletools.genops(content)):
         if count == MAX_OPERATIONS:
             raise _Refused(f"has more than {MAX_OPERATIONS:,} operations")
@@ -174,6 +176,8 @@ def _called(function: Any, arguments: tuple[Any, ...]) -> Any:
             return _dtype(code if isinstance(code, str) else code.decode("ascii"))
         case "encode", (str() as text, "latin1"):
             return text.encode("latin-1")
+        case "bytes", ():
+            return b""
         case "reconstruct", _:
             return _Array()
         case "frombuffer", (bytes() as content, np.dtype() as dtype, (int() as length,), *_):

@@ -43,8 +43,8 @@ def draw_pairs(identity: np.ndarray, image: np.ndarray, pairs: int, folds: int, 
         asked = (pairs // 2 + folds - 1 - fold) // folds
         drawn.append(_fold(rows, owner[rows], asked, seed, fold))
     first, second, same = (np.concatenate(part) for part in zip(*drawn, strict=True))
-    fold = np.repeat(np.arange(folds), [len(part[0]) for part in drawn])
-    return DrawnPairs(order[first], order[second], same, fold)
+    own_fold = np.repeat(np.arange(folds), [len(part[0]) for part in drawn])
+    return DrawnPairs(order[first], order[second], same, own_fold)
 
 
 def _fold(

@@ -14,10 +14,12 @@ import numpy as np
 from facetory.metrics.bootstrap import Estimate, weighted_bootstrap, wilson
 
 THRESHOLDS = np.arange(0, 4, 0.01)
+AT_ONCE = 50
+"""Resamples of which the counts are held in memory together."""
 
 
 class FoldAccuracy(NamedTuple):
-    """The mean accuracy over folds with its interval, its standard deviation over folds, what was resampled."""
+    """The mean accuracy over folds, its interval, the standard deviation over folds, what was resampled."""
 
     estimate: Estimate
     sd: float
@@ -81,9 +83,10 @@ def accuracy(
     units, pair_weights = _resampling(same, people)
 
     def mean(draws: np.ndarray) -> np.ndarray:
-        found = fold_accuracies(distance, same, fold, pair_weights(draws))
+        parts = (draws[first : first + AT_ONCE] for first in range(0, len(draws), AT_ONCE))
+        found = np.concatenate([fold_accuracies(distance, same, fold, pair_weights(p)) for p in parts])
         held = ~np.isnan(found)
-        return np.where(held, found, 0).sum(axis=1) / np.maximum(held.sum(axis=1), 1)
+        return np.where(held, found, 0).sum(axis=1) / held.sum(axis=1)
 
     found = weighted_bootstrap(mean, units, seed)
     own = fold_accuracies(distance, same, fold)
