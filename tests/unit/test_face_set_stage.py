@@ -59,6 +59,16 @@ def test_faces_of_nobody_known_are_their_own_people(tmp_path):
     assert faces.names[:3] == ["s1_1", "s1_9", "s1_10"]
 
 
+def test_all_splits_together(tmp_path):
+    source = ledger(tmp_path / "faces")
+    source.write_text(source.read_text().replace("s2_9,train", "s2_9,test"))
+    for split, images in (("train", 8), ("test", 1), ("all", 9)):
+        make_face_set(spec(split=split), source, tmp_path / split)
+        assert len(read_face_set(tmp_path / split / "manifest.json").image) == images
+    with pytest.raises(FacetoryError, match="no face is in split 'validation'"):
+        make_face_set(spec(split="validation"), source, tmp_path / "none")
+
+
 def test_a_part_is_chosen_by_seed_and_name(tmp_path):
     everyone = [f"p{k}" for k in range(12)]
     whole = ledger(tmp_path / "faces", everyone)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from facetory.data.catalogue import entries
+from facetory.data.index import read_csv
 from facetory.faces.face_set import file_entry, natural, write_face_file
 from facetory.faces.spec import FaceSetSpec
-from facetory.faces.views import Row, choose, read_face
+from facetory.faces.views import COLUMNS, Row, choose, read_face
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_json
 from facetory.pipeline.fingerprint import fingerprint
 from facetory.pipeline.provenance import manifest
@@ -31,6 +32,7 @@ def make_face_set(spec: FaceSetSpec, ledger: Path | str, folder: Path | str, pro
 
     An identity is a person, or a face alone where the dataset names none; identities and their images are
     numbered in the natural order of their names, after ``people`` and ``images`` are chosen by seed and name.
+    Split "all" is every split.
     Each face is turned to the template on its own (`template.align_face`), so the set does not depend on
     ``processes``.  With alignment "none" those count as found that were when the ledger was made.  Files that
     a killed run finished are kept.
@@ -38,13 +40,12 @@ def make_face_set(spec: FaceSetSpec, ledger: Path | str, folder: Path | str, pro
     ledger, folder = Path(ledger), Path(folder)
     made_by = ("face set", spec.canonical(), ["faces.face_set_stage"], [ledger])
     with manifest(folder / "manifest.json", *made_by, seed=spec.seed) as record:
-        chosen = choose(ledger, spec.split)
-        rows, names = numbered(chosen.rows, spec)
+        rows, names = numbered(rows_of(ledger, spec.split), spec)
         done = _finished(folder, fingerprint(record))
         for first in range(0, len(rows), FILE):
             path = folder / f"faces-{first // FILE}.safetensors"
             if done["files"].get(path.name) is None:
-                _write(path, rows[first : first + FILE], names, chosen.folder, spec, processes)
+                _write(path, rows[first : first + FILE], names, ledger.parent, spec, processes)
                 done["files"][path.name] = sha256_of(path)
                 write_json(_part(folder), done)
         paths = [folder / f"faces-{place}.safetensors" for place in range(-(-len(rows) // FILE))]
@@ -67,6 +68,16 @@ def make_face_set(spec: FaceSetSpec, ledger: Path | str, folder: Path | str, pro
     for stray in set(folder.glob("faces-*.safetensors")) - set(paths):
         stray.unlink()
     _part(folder).unlink(missing_ok=True)
+
+
+def rows_of(ledger: Path, split: str) -> list[Row]:
+    """A ledger's rows of one split, or of "all"."""
+    if split != "all":
+        return choose(ledger, split).rows
+    rows = [row for _, row in read_csv(ledger, COLUMNS)]
+    if not rows:
+        raise FacetoryError(f"{ledger}: lists no face. Align the dataset again.")
+    return rows
 
 
 def numbered(rows: Sequence[Row], spec: FaceSetSpec) -> tuple[Numbered, dict[int, str]]:
