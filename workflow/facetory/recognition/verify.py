@@ -14,9 +14,10 @@ from facetory.metrics.tar import tar_at_far
 from facetory.pipeline.files import open_tensors, read_json, read_metadata, sha256_of, write_tensors
 from facetory.pipeline.intact import intact
 from facetory.pipeline.provenance import manifest
+from facetory.pipeline.suggest import unknown
 from facetory.recognition import judges_catalogue
 from facetory.recognition.benchmark import FILE, read_ijbc
-from facetory.recognition.face_model import WEIGHTS, Describe
+from facetory.recognition.face_model import WEIGHTS, Describe, load_face_recognizer
 from facetory.recognition.face_spec import VerificationSpec
 from facetory.recognition.templates import pair_scores, template_features, unit_features
 
@@ -67,7 +68,7 @@ def verify(
             record |= {"status": "not_run", "reason": reason}
             return
         torch.set_num_threads(spec.threads)
-        describe = _describe(spec.model if model is None else model, device, data_root)
+        describe = recogniser(spec.model if model is None else model, device, data_root)
         measured = _on_templates if spec.benchmark.protocol == "ijbc" else _on_pairs
         tensors, found = measured(spec, describe, benchmark / FILE, data_root)
         write_tensors(result, tensors, {"spec": spec.model_dump(mode="json")})
@@ -88,7 +89,7 @@ def verify_bin(
     ``sha256`` is the hash of a set of one's own (`verification_bin.read_bin`).
     """
     images, same = read_bin(path, px, sha256)
-    describe = _describe(model, device, data_root)
+    describe = recogniser(model, device, data_root)
     features = unit_features(describe, images.__getitem__, len(images), batch_size)
     distance = squared_distances(features)
     return Verified(Path(path).stem, len(same), accuracy(distance, same, kfold(len(same), FOLDS)), distance)
@@ -149,12 +150,12 @@ def _weights(spec: VerificationSpec, model: Path | str | None, data_root: Path |
     return judges_catalogue.checked(released, data_root)
 
 
-def _describe(model: Any, device: str, data_root: Path | str) -> Describe:
-    """A recogniser's folder, or an embedder by its name, as a function from faces to raw features."""
-    if (Path(model) / WEIGHTS).is_file():
-        from facetory.recognition.face_model import load_face_recognizer
+def recogniser(model: Any, device: str, data_root: Path | str) -> Describe:
+    """An embedder by its name, or a recogniser's folder, as a function from faces to raw features."""
+    if str(model) in judges_catalogue.IDENTITY:
+        from facetory.recognition.identity import describer
 
-        return load_face_recognizer(model, device)[0]
-    from facetory.recognition.identity import describer
-
-    return describer(str(model), device, data_root)
+        return describer(str(model), device, data_root)
+    if not Path(model).is_dir():
+        raise unknown("model", str(model), judges_catalogue.IDENTITY, "verification: no folder of that name")
+    return load_face_recognizer(model, device)[0]
