@@ -43,16 +43,17 @@ def spec(**changes) -> SynthesisSpec:
     return SynthesisSpec(**own | changes)
 
 
-def network(scale: float = 0.1) -> IdentityUNet:
-    """A UNet in which no weight is zero."""
+def network(scale: float = 0.2) -> IdentityUNet:
+    """A UNet in which no weight is zero, and that heeds its contexts."""
     unet = IdentityUNet(architecture("ci_idiff", input_channels=LATENT[0])).eval()
     random = torch.Generator().manual_seed(7)
-    for weight in unet.parameters():
-        weight.data = scale * torch.randn(weight.shape, generator=random)
+    for name, weight in unet.named_parameters():
+        told = any(part in name for part in ("context_emb", "cross_attention.proj_out", "final.weight"))
+        weight.data = (8 if told else 1) * scale * torch.randn(weight.shape, generator=random)
     return unet
 
 
-def generator(folder: Path, scale: float = 0.1) -> Path:
+def generator(folder: Path, scale: float = 0.2) -> Path:
     """Write the network as if it were trained; returns its folder."""
     path = save_generator(network(scale), folder, {"latent": list(LATENT), "scaling_factor": FACTOR})
     write_json(folder / "manifest.json", {"status": "trained", "outputs": {path.name: sha256_of(path)}})
