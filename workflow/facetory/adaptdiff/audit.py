@@ -103,7 +103,7 @@ def nearest_training(vectors: np.ndarray, training: Any, rows: int = ROWS) -> tu
     count = training.get_shape()[0] if hasattr(training, "get_shape") else len(training)
     cosine, face = np.full(len(vectors), -np.inf, np.float32), np.zeros(len(vectors), np.int64)
     for start in range(0, count, rows):
-        block = np.asarray(training[start : start + rows])
+        block = np.asarray(training[start : min(start + rows, count)])
         both = np.maximum(vectors @ block[:, 0].T, vectors @ block[:, 1].T)
         best = both.argmax(1)
         found = both[np.arange(len(both)), best]
