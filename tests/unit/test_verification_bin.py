@@ -34,7 +34,7 @@ def written(path, pictures, same, protocol=2):
 def test_pairs_in_order_as_rgb(tmp_path, protocol):
     pictures = [encoded(i) for i in range(6)]
     path, sha256 = written(tmp_path / "lfw.bin", pictures, [True, False, True], protocol)
-    images, same = read_bin(path, sha256=sha256)
+    images, same, _ = read_bin(path, sha256=sha256)
     assert images.dtype == np.uint8 and images.shape == (6, 3, 112, 112)
     assert all((images[i] == pixels(i).transpose(2, 0, 1)).all() for i in range(6))
     assert same.dtype == bool and same.tolist() == [True, False, True]
@@ -43,15 +43,23 @@ def test_pairs_in_order_as_rgb(tmp_path, protocol):
 def test_arrays_jpegs_greys_and_numpys_booleans(tmp_path):
     pictures = [np.frombuffer(encoded(i, kind="JPEG"), np.uint8) for i in range(3)] + [encoded(3, mode="L")]
     path, sha256 = written(tmp_path / "own.bin", pictures, np.array([True, False]), 4)
-    images, same = read_bin(path, sha256=sha256)
+    images, same, _ = read_bin(path, sha256=sha256)
     expected = np.asarray(Image.open(io.BytesIO(encoded(2, kind="JPEG")))).transpose(2, 0, 1)
     assert (images[2] == expected).all() and (images[3][0] == images[3][2]).all()
     assert same.tolist() == [True, False]
 
 
+def test_a_picture_in_several_pairs_has_one_number(tmp_path):
+    pictures = [encoded(i) for i in (0, 1, 0, 2, 1, 1)]
+    path, sha256 = written(tmp_path / "own.bin", pictures, [False, False, True])
+    images, _, face = read_bin(path, sha256=sha256)
+    assert face.tolist() == [0, 1, 0, 2, 1, 1]
+    assert (images[4] == pixels(1).transpose(2, 0, 1)).all() and (images[5] == images[1]).all()
+
+
 def test_another_size_is_resized(tmp_path):
     path, sha256 = written(tmp_path / "own.bin", [encoded(0), encoded(1)], [True])
-    images, _ = read_bin(path, 64, sha256)
+    images, *_ = read_bin(path, 64, sha256)
     assert images.shape == (2, 3, 64, 64)
     assert np.abs(images[0].mean((1, 2)) - pixels(0).mean((0, 1))).max() < 1
 

@@ -24,7 +24,7 @@ from facetory.recognition.benchmark import make_benchmark, read_ijbc
 from facetory.recognition.face_model import load_face_recognizer
 from facetory.recognition.face_spec import BenchmarkSpec, FaceRecognizerSpec, VerificationSpec
 from facetory.recognition.iresnet import iresnet
-from facetory.recognition.templates import face_features, pair_scores, template_features, unit_features
+from facetory.recognition.templates import distinct_features, face_features, pair_scores, template_features
 from facetory.recognition.verify import verify, verify_bin
 from PIL import Image
 from safetensors.numpy import load_file
@@ -120,6 +120,8 @@ class TestBenchmark:
         ]
         assert tensors["images"].shape == (2 * PAIRS, 3, PX, PX) and tensors["images"].dtype == np.uint8
         assert tensors["same"].sum() == PAIRS / 2 and tensors["fold"].max() == FOLDS - 1
+        distinct = np.unique(tensors["images"].reshape(2 * PAIRS, -1), axis=0, return_inverse=True)[1]
+        assert len(set(zip(tensors["face"].tolist(), distinct.tolist(), strict=True))) == distinct.max() + 1
         people = read_metadata(benchmark / "pairs.safetensors")["people"]
         assert [a == b for a, b in people] == tensors["same"].tolist()
         originals = drawn_faces()
@@ -206,7 +208,8 @@ class TestVerify:
             load_file(tmp_path / "v/records.safetensors"),
         )
         describe, _ = load_face_recognizer(model)
-        features = unit_features(describe, pairs["images"].__getitem__, 2 * PAIRS, 128)
+        features = describe(pairs["images"]) + describe(pairs["images"][..., ::-1].copy())
+        features /= np.linalg.norm(features, axis=1, keepdims=True)
         expected = np.square(features[0::2] - features[1::2]).sum(1)
         assert found["distance"] == pytest.approx(expected, abs=1e-6) and np.ptp(expected) > 0
         inputs = read_json(tmp_path / "v" / "manifest.json")["inputs"]
@@ -296,3 +299,16 @@ def test_every_forward_pass_has_one_size():
     assert set(sizes) == {4} and rows == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]]
     assert np.concatenate([features[:, 0] for _, features in found]).tolist() == [2.0 * i for i in range(10)]
     assert np.concatenate([positions for positions, _ in found]).tolist() == list(range(10))
+
+
+def test_a_face_in_several_pairs_is_described_once():
+    described = []
+
+    def describe(images):
+        described.extend(images[:, 0, 0, 0].tolist())
+        return images[:, :2, 0, 0].astype(np.float32)
+
+    images = np.array([[3, 4], [1, 0], [3, 4], [0, 2], [1, 0]], dtype=np.uint8)[:, :, None, None]
+    found = distinct_features(describe, images.__getitem__, np.array([5, 2, 5, 0, 2]), 2)
+    assert found == pytest.approx(np.array([[0.6, 0.8], [1, 0], [0.6, 0.8], [0, 1], [1, 0]]))
+    assert sorted(described[::4] + described[1::4]) == [0, 1, 3, 3]  # three faces, the last batch filled up

@@ -31,10 +31,12 @@ SHA256 = {
 
 
 class Pairs(NamedTuple):
-    """images: uint8 (2n, 3, px, px), pair i is images 2i and 2i + 1; same: bool (n,)."""
+    """images: uint8 (2n, 3, px, px), pair i is images 2i and 2i + 1; same: bool (n,); face: int64 (2n,), one
+    number for each distinct picture."""
 
     images: np.ndarray
     same: np.ndarray
+    face: np.ndarray
 
 
 def read_bin(path: Path | str, px: int = 112, sha256: str | None = None) -> Pairs:
@@ -55,10 +57,11 @@ def read_bin(path: Path | str, px: int = 112, sha256: str | None = None) -> Pair
             "Get it again from insightface's datasets."
         )
     pictures, same = _parts(path, load_plain(path))
-    images = np.empty((len(pictures), 3, px, px), dtype=np.uint8)
-    for number, picture in enumerate(pictures):
-        images[number] = _decoded(picture, px, f"{path}: image {number} (pair {number // 2})")
-    return Pairs(images, same)
+    seen: dict[bytes, int] = {}
+    face = np.array([seen.setdefault(picture, len(seen)) for picture in pictures])
+    firsts = np.unique(face, return_index=True)[1].tolist()
+    distinct = [_decoded(pictures[i], px, f"{path}: image {i} (pair {i // 2})") for i in firsts]
+    return Pairs(np.stack(distinct)[face], same, face)
 
 
 def read(entry: Entry, source: Path, folder: Path, choose: Choose) -> Listing:

@@ -33,10 +33,10 @@ def make_benchmark(spec: BenchmarkSpec, folder: Path | str, source: Path | str) 
 
     ``source`` is, by the spec's protocol, the `.bin` file, the manifest of a face set, or the folder of
     IJB-C.  Pairs of faces are ``images`` uint8 (2n, 3, px, px), pair i is images 2i and 2i + 1, ``same`` bool
-    (n,) and ``fold`` int64 (n,); the metadata's ``people`` are the two of each pair, or None where they are
-    not known.  IJB-C is a `data.ijbc.Protocol`; its pictures stay where they are.  The manifest has the
-    number of ``pairs``, and of those that were ``asked`` for.  A face set that was not gathered gives one of
-    status "not_run" with the reason.
+    (n,), ``fold`` int64 (n,) and ``face`` int64 (2n,), which numbers the distinct images; the metadata's
+    ``people`` are the two of each pair, or None where they are not known.  IJB-C is a `data.ijbc.Protocol`;
+    its pictures stay where they are.  The manifest has the number of ``pairs``, and of those that were
+    ``asked`` for.  A face set that was not gathered gives one of status "not_run" with the reason.
     """
     folder, source = Path(folder), Path(source)
     path = folder / FILE
@@ -77,10 +77,10 @@ def read_ijbc(path: Path | str) -> ijbc.Protocol:
 def _from_bin(spec: BenchmarkSpec, source: Path, path: Path) -> dict[str, Any]:
     if spec.dataset not in SHA256:
         raise unknown("verification set", spec.dataset, SHA256, "benchmark")
-    images, same = read_bin(source, spec.px, SHA256[spec.dataset])
-    fold = kfold(len(same), spec.folds)
-    write_tensors(path, {"images": images, "same": same, "fold": fold}, {"people": None})
-    return {"pairs": len(same), "asked": len(same), "people": None, "folds": spec.folds}
+    pairs = read_bin(source, spec.px, SHA256[spec.dataset])
+    count = len(pairs.same)
+    write_tensors(path, {**pairs._asdict(), "fold": kfold(count, spec.folds)}, {"people": None})
+    return {"pairs": count, "asked": count, "people": None, "folds": spec.folds}
 
 
 def _from_faces(spec: BenchmarkSpec, source: Path, path: Path) -> dict[str, Any]:
@@ -90,7 +90,8 @@ def _from_faces(spec: BenchmarkSpec, source: Path, path: Path) -> dict[str, Any]
     drawn = draw_pairs(faces.identity, faces.image, spec.pairs, spec.folds, spec.seed)
     rows = np.stack([drawn.first, drawn.second], axis=1)
     people = [[faces.names[i] for i in pair] for pair in faces.identity[rows].tolist()]
-    tensors = {"images": faces.pixels(rows), "same": drawn.same, "fold": drawn.fold}
+    images = faces.pixels(rows)
+    tensors = {"images": images, "same": drawn.same, "face": rows.ravel(), "fold": drawn.fold}
     write_tensors(path, tensors, {"people": people})
     return {
         "pairs": len(rows),

@@ -43,6 +43,12 @@ def unit_features(describe: Describe, read: Read, count: int, batch_size: int) -
     return unit(np.concatenate(parts)).astype(np.float32)
 
 
+def distinct_features(describe: Describe, read: Read, face: np.ndarray, batch_size: int) -> np.ndarray:
+    """`unit_features` of pictures, (n, d); ``face`` (n,) numbers the distinct ones, each described once."""
+    _, first, place = np.unique(face, return_index=True, return_inverse=True)
+    return unit_features(describe, lambda rows: read(first[rows]), len(first), batch_size)[place]
+
+
 def template_features(
     describe: Describe, protocol: Protocol, source: Path, px: int, batch_size: int, threads: int = 1
 ) -> np.ndarray:

@@ -19,7 +19,7 @@ from facetory.recognition import judges_catalogue
 from facetory.recognition.benchmark import FILE, read_ijbc
 from facetory.recognition.face_model import WEIGHTS, Describe, load_face_recognizer
 from facetory.recognition.face_spec import VerificationSpec
-from facetory.recognition.templates import pair_scores, template_features, unit_features
+from facetory.recognition.templates import distinct_features, pair_scores, template_features
 
 FARS = ("1e-5", "1e-4")
 FOLDS = 10
@@ -88,9 +88,9 @@ def verify_bin(
 
     ``sha256`` is the hash of a set of one's own (`verification_bin.read_bin`).
     """
-    images, same = read_bin(path, px, sha256)
+    images, same, face = read_bin(path, px, sha256)
     describe = recogniser(model, device, data_root)
-    features = unit_features(describe, images.__getitem__, len(images), batch_size)
+    features = distinct_features(describe, images.__getitem__, face, batch_size)
     distance = squared_distances(features)
     return Verified(Path(path).stem, len(same), accuracy(distance, same, kfold(len(same), FOLDS)), distance)
 
@@ -100,12 +100,13 @@ def _on_pairs(
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     people = read_metadata(path)["people"]
     with open_tensors(path) as handle:
-        same, fold, images = handle.get_tensor("same"), handle.get_tensor("fold"), handle.get_slice("images")
+        same, fold, face = (handle.get_tensor(name) for name in ("same", "fold", "face"))
+        images = handle.get_slice("images")
 
-        def read(positions: np.ndarray) -> np.ndarray:
-            return images[int(positions[0]) : int(positions[-1]) + 1][positions - positions[0]]
+        def read(rows: np.ndarray) -> np.ndarray:
+            return np.concatenate([images[row : row + 1] for row in rows.tolist()])
 
-        features = unit_features(describe, read, 2 * len(same), spec.batch_size)
+        features = distinct_features(describe, read, face, spec.batch_size)
     distance = squared_distances(features)
     found = accuracy(distance, same, fold, people)
     return {"distance": distance, "same": same, "fold": fold}, {
