@@ -30,6 +30,7 @@ def measure_separability(
     placed is a `FacetoryError`.
     """
     import torch
+    from threadpoolctl import threadpool_limits
 
     faces, folder = Path(faces), Path(folder)
     result = folder / "records.safetensors"
@@ -47,7 +48,8 @@ def measure_separability(
         if people < 2:
             record |= {"status": "not_run", "reason": f"{faces.parent.name}: {short}; two are needed"}
             return
-        found = separation(shown, rows, spec.judge, spec.impostor_share, spec.seed, device, data_root)
+        with threadpool_limits(spec.threads):
+            found = separation(shown, rows, spec.judge, spec.impostor_share, spec.seed, device, data_root)
         write_tensors(result, found.records, {"about": shown.about, "spec": spec.model_dump(mode="json")})
         record |= {"status": "measured", **found.about, "outputs": {result.name: sha256_of(result)}}
         if people < spec.identities:
