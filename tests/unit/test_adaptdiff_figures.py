@@ -5,7 +5,7 @@ import identity_records as made
 import numpy as np
 import pytest
 from facetory.adaptdiff.draw import FIGURES, drawn
-from facetory.adaptdiff.figure_inputs import density
+from facetory.adaptdiff.histogram_figure import densities_of, density
 from facetory.adaptdiff.samples_figure import strip
 from facetory.adaptdiff.spec import Guidance
 from facetory.report import drawing
@@ -60,10 +60,15 @@ def separated(root, name, lost=()):
 
 
 def test_a_density_sums_to_one_and_bins_are_merged():
-    edges = np.array([-1, -0.5, 0, 0.5])
-    np.testing.assert_allclose(density(np.array([1, 1, 2]), 1, np.append(edges, 1)[:4]), [0.5, 0.5, 1])
-    merged = density(np.array([1, 0, 2, 1]), 2, np.array([-1.0, 0, 1]))
-    np.testing.assert_allclose(merged, [0.25, 0.75])
+    np.testing.assert_allclose(density(np.array([1, 1, 2]), 1, np.array([-1, 0, 1, 1.5])), [0.25, 0.25, 1])
+    np.testing.assert_allclose(density(np.array([1, 0, 2, 1]), 2, np.array([-1.0, 0, 1])), [0.25, 0.75])
+    counts = np.zeros(200, int)
+    counts[[0, 199]] = 1, 3
+    own = densities_of(
+        {"edges": np.linspace(-1, 1, 201), "genuine_counts": counts, "impostor_counts": counts}
+    )
+    np.testing.assert_allclose(own.edges, np.linspace(-1, 1, 101), atol=1e-12)
+    np.testing.assert_allclose(own.genuine[[0, 50, 99]], [12.5, 0, 37.5])
 
 
 @pytest.mark.parametrize("name", ["fig1", "fig3"])

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["AffectDiff", "CounterfactualEditor", "EmotionDiffusionClassifier"]
+__all__ = ["AffectDiff", "CounterfactualEditor", "EmotionDiffusionClassifier", "IdentityFaces"]
 
 if TYPE_CHECKING:
+    from facetory.adaptdiff.identity_faces import IdentityFaces
     from facetory.affectdiff.predict import AffectRecognizer as AffectDiff
     from facetory.emodc.predict import EmotionDiffusionClassifier
     from facetory.smc.editor import CounterfactualEditor
@@ -25,4 +26,8 @@ def __getattr__(name: str) -> Any:
         from facetory.affectdiff.predict import AffectRecognizer
 
         return AffectRecognizer
+    if name == "IdentityFaces":
+        from facetory.adaptdiff.identity_faces import IdentityFaces
+
+        return IdentityFaces
     raise AttributeError(f"module 'facetory' has no attribute {name!r}")

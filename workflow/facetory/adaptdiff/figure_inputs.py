@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facetory.adaptdiff.histogram_figure import Densities
+from facetory.adaptdiff.histogram_figure import COUNTED, Densities, densities_of
 from facetory.adaptdiff.samples_figure import Faces
 from facetory.adaptdiff.spec import Guidance, SynthesisSpec
 from facetory.faces.face_set import read_face_set
@@ -17,8 +17,6 @@ from facetory.report.cells import CellTable
 IDENTITIES, IMAGES = 3, 4
 CANDIDATES = 32
 """Identities of each set among which those of the sheet are found."""
-WIDTH = 0.02
-"""Of the bins that are drawn, in cosine."""
 
 
 def inputs(plan: Plan, measured: CellTable, kind: str) -> dict[str, str]:
@@ -32,24 +30,15 @@ def inputs(plan: Plan, measured: CellTable, kind: str) -> dict[str, str]:
 def densities(plan: Plan, measured: CellTable, root: Path) -> dict[str, Densities]:
     """Score distributions of the rows that ran, from their records."""
     found = inputs(plan, measured, "separations")
-    return {row: read_densities(root / path) for row, path in found.items()}
+    return {
+        row: read_densities((root / path).with_name("records.safetensors")) for row, path in found.items()
+    }
 
 
-def read_densities(manifest: Path) -> Densities:
-    """The densities of a separation's scores, in bins of `WIDTH`."""
-    with open_tensors(manifest.with_name("records.safetensors")) as handle:
-        found = {name: handle.get_tensor(name) for name in ("edges", "genuine_counts", "impostor_counts")}
-    merged = max(1, round(WIDTH / float(np.diff(found["edges"][:2]).item())))
-    edges = found["edges"].astype(float)[::merged]
-    return Densities(
-        edges, *(density(found[f"{kind}_counts"], merged, edges) for kind in ("genuine", "impostor"))
-    )
-
-
-def density(counts: np.ndarray, merged: int, edges: np.ndarray) -> np.ndarray:
-    """Counts (bins,) as a density over bins of ``merged`` each, whose ends are ``edges``."""
-    own = np.add.reduceat(counts, np.arange(0, len(counts), merged)).astype(float)
-    return own / (own.sum() * np.diff(edges))
+def read_densities(records: Path) -> Densities:
+    """The densities of a separation's scores."""
+    with open_tensors(records) as handle:
+        return densities_of({name: handle.get_tensor(name) for name in COUNTED})
 
 
 def guidance(plan: Plan, measured: CellTable, root: Path) -> dict[str, Guidance]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SPAN = (-0.4, 1.0)
 """The cosines that the axis shows."""
+WIDTH = 0.02
+"""Of the bins that are drawn, in cosine."""
+COUNTED = ("edges", "genuine_counts", "impostor_counts")
 COLOURS = {"genuine": PALETTE["blue"], "impostor": PALETTE["orange"]}
 METRICS = {
     "eer": "EER",
@@ -42,6 +45,20 @@ class Densities(NamedTuple):
     impostor: np.ndarray
 
 
+def densities_of(records: Mapping[str, np.ndarray]) -> Densities:
+    """From the histograms of a separation's records, equal bins merged to about `WIDTH`."""
+    edges, genuine, impostor = (np.asarray(records[name]) for name in COUNTED)
+    merged = max(1, round(WIDTH / (edges[1] - edges[0])))
+    wide = np.append(edges[:-1:merged], edges[-1]).astype(float)
+    return Densities(wide, *(density(counts, merged, wide) for counts in (genuine, impostor)))
+
+
+def density(counts: np.ndarray, merged: int, edges: np.ndarray) -> np.ndarray:
+    """Counts (bins,) as a density over bins of ``merged`` each, whose ends are ``edges``."""
+    own = np.add.reduceat(counts, np.arange(0, len(counts), merged)).astype(float)
+    return own / (own.sum() * np.diff(edges))
+
+
 def histograms(measured: CellTable, densities: Mapping[str, Densities]) -> tuple[Figure, Rows]:
     """A panel a method (row of the table); ``densities`` by row, of those that ran."""
     if empty := nothing_ran(measured):
@@ -52,7 +69,7 @@ def histograms(measured: CellTable, densities: Mapping[str, Densities]) -> tuple
     for axes, method in zip(line, measured.rows, strict=True):
         own = [cell for cell in measured.cells if cell.row == method]
         if method in densities:
-            _panel(axes, densities[method], own)
+            panel(axes, densities[method], [_word(cell) for cell in own if cell.metric in METRICS])
             axes.set_ylim(0, 1.05 * tallest)
         else:
             drawing.not_run(axes, reason(own))
@@ -64,14 +81,15 @@ def histograms(measured: CellTable, densities: Mapping[str, Densities]) -> tuple
     return figure, [*_metric_rows(measured), *_bin_rows(measured, densities)]
 
 
-def _panel(axes: Axes, own: Densities, cells: Sequence[Cell]) -> None:
+def panel(axes: Axes, own: Densities, metrics: Sequence[str]) -> None:
+    """Both densities, with the metrics below in two columns."""
     for name, colour in COLOURS.items():
         heights = getattr(own, name)
         axes.stairs(heights, own.edges, fill=True, color=colour, alpha=0.35, label=f"{name} pairs")
         axes.stairs(heights, own.edges, color=colour, linewidth=1.1)
     axes.set_xlim(*SPAN)
     axes.set_xlabel("cosine similarity")
-    words = [word for word in (_word(cell) for cell in cells if cell.metric in METRICS) if word]
+    words = [word for word in metrics if word]
     half = (len(words) + 1) // 2
     left = max(map(len, words[:half]), default=0)
     pairs = zip_longest(words[:half], words[half:], fillvalue="")

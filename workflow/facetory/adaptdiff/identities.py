@@ -60,16 +60,21 @@ def draw_identities(spec: IdentitiesSpec, folder: Path | str) -> None:
 def read_pool(path: Path | str) -> Pool:
     """The pool of an identities.safetensors; others than its manifest's are a `FacetoryError`."""
     path = Path(path)
-    with open_tensors(path) as handle:
-        pool = Pool(
-            handle.get_tensor("contexts"),
-            {name: handle.get_tensor(name) for name in ("far", "mid", "close", "random")},
-        )
+    pool = open_pool(path)
     if _pool_hash(pool.contexts) != read_json(path.with_name("manifest.json"))["pool_sha256"]:
         raise FacetoryError(
             f"{path}: the pool is not the one of its manifest. Delete {path.parent} and run its target again."
         )
     return pool
+
+
+def open_pool(path: Path | str) -> Pool:
+    """The pool of an identities.safetensors that was checked already."""
+    with open_tensors(path) as handle:
+        return Pool(
+            handle.get_tensor("contexts"),
+            {name: handle.get_tensor(name) for name in ("far", "mid", "close", "random")},
+        )
 
 
 def _pool_hash(contexts: np.ndarray) -> str:

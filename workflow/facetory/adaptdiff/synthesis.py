@@ -112,13 +112,20 @@ def drawer(
     spec: SynthesisSpec, generator: Path | str, pool: Pool, backbone: Path | str, device: str = "cpu"
 ) -> Callable[[Sequence[int]], Callable[[Rows], np.ndarray]]:
     """The function that, told a chunk's identities, gives the function from its rows to images."""
-    from facetory.adaptdiff import generation
     from facetory.adaptdiff.generator import load_generator
     from facetory.diffusion.backbone import placed_vae
 
     unet, about = load_generator(generator, device)
+    return drawer_of(spec, unet, about, pool, placed_vae(backbone, device), device)
+
+
+def drawer_of(
+    spec: SynthesisSpec, unet: IdentityUNet, about: dict[str, Any], pool: Pool, vae: Any, device: str = "cpu"
+) -> Callable[[Sequence[int]], Callable[[Rows], np.ndarray]]:
+    """As `drawer`, of what is loaded already; ``about`` has the latents' shape and scaling factor."""
+    from facetory.adaptdiff import generation
+
     _check_pool(spec, pool, unet)
-    vae = placed_vae(backbone, device)
     negatives = pool.negatives(spec.guidance.negative)
 
     def decode(z: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`facetory faces`: from an index to aligned faces."""
+"""`facetory faces`: from an index to aligned faces, and from a generator to synthetic ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from typing import Annotated
 
 import typer
 
+from facetory.cli.options import unwrapped
+from facetory.cli.synthetic_faces import FACES_HELP, ModelFirst, make
 from facetory.pipeline.files import FacetoryError
 
-app = typer.Typer(no_args_is_help=True, help="Faces: detection and alignment by MTCNN.")
+app = typer.Typer(
+    cls=ModelFirst,
+    no_args_is_help=True,
+    help="Faces: `facetory faces MODEL --out DIR` draws synthetic identities (`facetory faces make --help`); "
+    "the commands below detect and align the faces of datasets by MTCNN.",
+)
+app.command("make", help=unwrapped(FACES_HELP))(make)
 
 ALIGN_HELP = """Detect, crop and resize every face of an index; a face not found is kept whole and flagged.
 

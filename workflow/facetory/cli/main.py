@@ -19,15 +19,18 @@ from facetory.cli import (
     emodc,
     face_set,
     faces,
+    identity,
     latents,
     model,
     predict,
     probe,
+    separability,
     smc,
     study,
     tables,
     train,
     verification,
+    verify_faces,
 )
 from facetory.cli.options import unwrapped
 from facetory.pipeline.files import FacetoryError
@@ -48,6 +51,7 @@ for name, module in {
     "affectdiff": affectdiff,
     "adaptdiff": adaptdiff,
     "verification": verification,
+    "identity": identity,
     "classifier": classifier,
     "table": tables,
     "probe": probe,
@@ -56,6 +60,8 @@ for name, module in {
 app.command("predict", help=unwrapped(predict.PREDICT_HELP))(predict.predict)
 app.command("edit", help=unwrapped(edit.EDIT_HELP))(edit.edit)
 app.command("affect", help=unwrapped(affect.AFFECT_HELP))(affect.affect)
+app.command("separability", help=unwrapped(separability.SEPARABILITY_HELP))(separability.separability)
+app.command("verify-faces", help=unwrapped(verify_faces.VERIFY_HELP))(verify_faces.verify_faces)
 app.command("train", help=unwrapped(train.TRAIN_HELP))(train.train)
 faces.app.command("set")(face_set.make)
 emodc.app.command("export")(model.export)
