@@ -9,10 +9,19 @@ import torch
 from facetory.adaptdiff import pretrain
 from facetory.adaptdiff.generator import load_generator
 from facetory.adaptdiff.pretraining import Place, Pretraining, divided, people_of
+from facetory.diffusion.pack import unpack
 from facetory.pipeline.config import WORKFLOW
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_tensors
 from facetory.recognition.demo_identity import read_network
-from facetory.recognition.telling_apart import embedded, isotropy, separability, varied
+from facetory.recognition.iresnet import iresnet
+from facetory.recognition.telling_apart import (
+    centre,
+    embedded,
+    features_of,
+    isotropy,
+    separability,
+    varied,
+)
 from facetory.training.loop import Schedule
 from PIL import Image
 
@@ -148,3 +157,12 @@ def test_embeddings_are_of_unit_length(trained):
     found = embedded(network, images, np.array([4, 0]))
     assert found.shape == (2, 8)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+
+
+def test_the_training_features_are_balanced(packed):
+    images = torch.from_numpy(unpack(packed).images)
+    rows = np.arange(0, len(images), 2)
+    network = iresnet("small", PX, 8).eval()
+    before = features_of(network, images, rows)
+    centre(network, images, rows)
+    torch.testing.assert_close(features_of(network, images, rows), before - before.mean(0), atol=1e-4, rtol=0)

@@ -18,7 +18,7 @@ from facetory.adaptdiff.pretraining import (
 )
 from facetory.recognition.demo_identity import NETWORK, read_network, write_network
 from facetory.recognition.iresnet import iresnet
-from facetory.recognition.telling_apart import TellingApart, embedded, isotropy, separability
+from facetory.recognition.telling_apart import TellingApart, centre, embedded, isotropy, separability
 
 if TYPE_CHECKING:
     from facetory.diffusion.pack import Packed
@@ -53,6 +53,7 @@ def train_embedder(settings: Pretraining, place: Place, part: str, data: Packed)
         schedule.seed,
     )
     record = run(task, schedule, place, part, settings)
+    centre(network, images, own)
     path = place.folder / f"{part}.safetensors"
     write_network(network, px, path)
     written = read_network(path)[0].to(place.device)

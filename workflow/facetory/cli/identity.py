@@ -29,7 +29,7 @@ def pretrain(
     checkpoints: Annotated[Path | None, typer.Option(help="Default: <folder>.checkpoints.")] = None,
     context_steps: Annotated[int, typer.Option(help="Of the network that embeds contexts.")] = 2400,
     judge_steps: Annotated[int, typer.Option(help="Of the network that judges.")] = 2400,
-    generator_steps: Annotated[int, typer.Option(help="Of the identity-conditioned UNet.")] = 7600,
+    generator_steps: Annotated[int, typer.Option(help="Of the identity-conditioned UNet.")] = 7500,
     embedder_batch: Annotated[int, typer.Option()] = 128,
     generator_batch: Annotated[int, typer.Option()] = 64,
     embedder_lr: Annotated[float, typer.Option()] = 2e-3,

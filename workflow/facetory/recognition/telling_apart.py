@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from facetory.metrics import verification
 from facetory.pipeline import randomness
 from facetory.recognition.cosface import Prototypes
-from facetory.recognition.iresnet import normalised
+from facetory.recognition.iresnet import IResNet, normalised
 
 BATCH = 256
 DRAWS = 9
@@ -85,11 +85,25 @@ def varied(faces: Tensor, draws: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def centre(network: IResNet, images: Tensor, rows: np.ndarray) -> None:
+    """Move the network's features by their mean over some images, into the bias of its last layer.
+
+    Learning leaves that mean off zero; contexts drawn uniformly from the sphere have none.
+    """
+    network.eval()
+    network.features.bias.sub_(features_of(network, images, rows).mean(0))
+
+
 def embedded(network: nn.Module, images: Tensor, rows: np.ndarray) -> np.ndarray:
     """Unit embeddings (rows, d) of some images, by the network as it is (put it into evaluation mode)."""
+    return F.normalize(features_of(network, images, rows)).cpu().numpy()
+
+
+@torch.no_grad()
+def features_of(network: nn.Module, images: Tensor, rows: np.ndarray) -> Tensor:
+    """Features (rows, d) of some images."""
     parts = torch.from_numpy(rows).to(images.device).split(BATCH)
-    found = [network(normalised(images[part], images.shape[-1])) for part in parts]
-    return F.normalize(torch.cat(found)).cpu().numpy()
+    return torch.cat([network(normalised(images[part], images.shape[-1])) for part in parts])
 
 
 def separability(embeddings: np.ndarray, person: np.ndarray) -> dict[str, float]:
