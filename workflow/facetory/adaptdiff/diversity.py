@@ -26,7 +26,7 @@ def spreads(images: np.ndarray, distance: Distance) -> dict[str, float]:
 
     - diversity_pixels: the standard deviation over the images of a pixel's grey level, mean over pixels
       [grey levels of 255]; it tells of pose and hair as of background and light.
-    - diversity_brightness: that of an image's mean grey level [grey levels]: how bright the light is.
+    - diversity_light: that of an image's mean grey level [grey levels]: how bright the light is.
     - diversity_asymmetry: that of the mean of the left half less that of the right [grey levels]: from where
       the light comes, and turned heads.
     - diversity_perceptual: the mean perceptual distance of images 1 and 2, 3 and 4, … [no unit].
@@ -48,7 +48,7 @@ def spreads(images: np.ndarray, distance: Distance) -> dict[str, float]:
     return dict(zip(IMAGE_MEASURES, map(float, found), strict=True))
 
 
-IMAGE_MEASURES = ("diversity_pixels", "diversity_brightness", "diversity_asymmetry", "diversity_perceptual")
+IMAGE_MEASURES = ("diversity_pixels", "diversity_light", "diversity_asymmetry", "diversity_perceptual")
 
 
 def mean_over_people(values: np.ndarray, seed: int = 0) -> Estimate:
@@ -81,7 +81,7 @@ def genuine_spread(scores: PairScores, seed: int = 0) -> dict[str, Estimate]:
 
 
 def between_people(embeddings: np.ndarray, identity: np.ndarray, seed: int = 0) -> Estimate:
-    """diversity_identities: 1 − the mean cosine of the mean embeddings of two people.
+    """identity_spread: 1 − the mean cosine of the mean embeddings of two people.
 
     embeddings: (n, d) unit vectors; identity: (n,) integers.  A resample has no pair of a person with a copy
     of itself.

@@ -64,7 +64,7 @@ def separation(
     }
     metrics = measured(shown, rows, vectors, own, seed, device, data_root)
     about = {
-        "metrics": {name: as_json(estimate) for name, estimate in metrics.items()},
+        "metrics": {name: as_json(name, found, len(own.impostor)) for name, found in metrics.items()},
         "resampled": "identities",
         "identities": len(people),
         "faces": len(rows),
@@ -106,10 +106,17 @@ def measured(
         name: diversity.mean_over_people(np.array([person[name] for person in images]), seed)
         for name in diversity.IMAGE_MEASURES
     }
-    whole = {"diversity_identities": diversity.between_people(vectors, identity, seed)}
+    whole = {"identity_spread": diversity.between_people(vectors, identity, seed)}
     return estimates(own, seed) | diversity.genuine_spread(own, seed) | spread | whole
 
 
-def as_json(estimate: Estimate) -> dict[str, float | int | None]:
-    """An estimate for a manifest, with null for what is not known."""
-    return {key: value if np.isfinite(value) else None for key, value in estimate._asdict().items()}
+def as_json(name: str, estimate: Estimate, impostors: int) -> dict[str, float | int | str | None]:
+    """An estimate for a manifest: what is not known is null, and for a value there is a ``reason``."""
+    told: dict[str, float | int | str | None] = {
+        key: value if np.isfinite(value) else None for key, value in estimate._asdict().items()
+    }
+    if told["value"] is None:
+        rate = int(name.removeprefix("fmr")) if name.startswith("fmr") else 0
+        few = f"{impostors} impostor scores cannot show a rate of 1 in {rate:,}"
+        told["reason"] = few if rate else "no score varies"
+    return told
