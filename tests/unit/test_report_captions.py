@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 from docutils.core import publish_parts
 from fabricated import demo_study
+from facetory.adaptdiff.registry import study as adaptdiff_study
 from facetory.affectdiff.registry import study as affectdiff_study
 from facetory.pipeline.config import WORKFLOW, load_settings
 from facetory.smc.registry import study as smc_study
@@ -11,9 +12,9 @@ from jinja2 import Environment
 
 OTHERS = [
     wing(load_settings({"scale": "demo"}), lambda name: None, lambda name: None).plans
-    for wing in (smc_study, affectdiff_study)
+    for wing in (smc_study, affectdiff_study, adaptdiff_study)
 ]
-PLANS = demo_study().plans | OTHERS[0] | OTHERS[1]
+PLANS = demo_study().plans | OTHERS[0] | OTHERS[1] | OTHERS[2]
 KINDS = {name: "figure" if "_fig" in name or "_tradeoff" in name else "table" for name in PLANS}
 CASES = [*KINDS.items(), *((name, "figure") for name in PLANS if "_ablation_" in name)]
 

@@ -16,11 +16,11 @@ IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 
 def test_the_template_lies_in_the_middle_of_a_square():
     assert points(112)[0].tolist() == pytest.approx([38.2946, 51.6963])
-    assert points(112, "unshifted")[0].tolist() == pytest.approx([30.2946, 51.6963])
+    assert points(112, "mtcnn_unshifted")[0].tolist() == pytest.approx([30.2946, 51.6963])
     np.testing.assert_allclose(points(56), points(112) / 2)
     left, right = points(112)[:2, 0]
     assert left + right == pytest.approx(112, abs=0.5)
-    assert np.mean(points(112, "unshifted")[:2, 0]) == pytest.approx(48, abs=0.5)
+    assert np.mean(points(112, "mtcnn_unshifted")[:2, 0]) == pytest.approx(48, abs=0.5)
 
 
 def test_a_similarity_by_hand():
@@ -117,7 +117,7 @@ def test_a_found_face_comes_to_lie_on_the_template(angle):
     np.testing.assert_allclose(seen[:2, 0], points(112)[:2, 0], atol=3)
     np.testing.assert_allclose(seen, points(112), atol=5 if angle == 0 else 12)
     assert abs(seen[0, 1] - seen[1, 1]) < 2
-    unshifted, _ = align_face(np.asarray(turned), 112, "unshifted")
+    unshifted, _ = align_face(np.asarray(turned), 112, "mtcnn_unshifted")
     np.testing.assert_array_equal(unshifted[:, :100], aligned[:, 8:108])
 
 

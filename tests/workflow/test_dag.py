@@ -74,6 +74,31 @@ def test_a_prior_apart_leaves_the_classifier_as_it_is(project):
     assert cells["Clipping and stream shared", "Trajectory"] > 0
 
 
+def test_every_cell_of_adaptdiff_is_there_with_a_number_or_a_reason(project):
+    paper = paper_file("adaptdiff")
+    layouts = {**paper["tables"], **paper["figures"]}
+    layouts |= {f"ablation_{name}": {**paper["ablation"], **own} for name, own in paper["ablations"].items()}
+    for name, layout in layouts.items():
+        where = "figures" if "fig" in name else "tables"
+        content = json.loads((project.results / where / f"adaptdiff_{name}.cells.json").read_text())
+        cells = {(cell["row"], cell["column"]): cell for cell in content["cells"]}
+        assert len(cells) == len(layout["rows"]) * len(layout["columns"])
+        for cell in cells.values():
+            told = ("not_run", "not_applicable", "quoted")
+            assert (cell["value"] is None) == (cell["status"] in told), cell
+            assert cell["reason"] or cell["status"] != "not_run"
+            assert cell["status"] not in ("reproduced", "outside"), "renders stand in for the paper's data"
+
+
+def test_without_guidance_reverse_and_linear_draw_other_faces(project):
+    shown = {}
+    for row in ("w = 0", "Linear (AdaptDiff)", "Reverse"):
+        cells = cells_of(project, "adaptdiff_ablation_schedule")
+        shown[row] = next(cell for cell in cells if cell["row"] == row)["runs"][0]
+    manifests = [project.results / "syntheses" / run / "manifest.json" for run in shown.values()]
+    assert len({json.loads(path.read_text())["files"][0]["sha256"] for path in manifests}) == 3
+
+
 def test_a_second_run_has_nothing_to_do(project):
     result = project.run("snakemake", "--cores", "2")
     assert "Nothing to be done" in result.stdout + result.stderr

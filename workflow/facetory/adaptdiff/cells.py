@@ -49,6 +49,8 @@ def _found(cell: PlannedCell, root: Path, read: Manifests) -> Measured | str:
         if manifest["status"] in ("not_run", "failed"):
             return f"{path.parent.name}: {manifest['reason']}"
     values = _values(cell, manifests)
+    if isinstance(values, str):
+        return values
     budget = budget_of(manifests)
     apart = differences_apart(budget, cell.grid is not None, cell.steps, cell.grid)
     if cell.metric == "mean_accuracy" and (count := len(_examined(manifests))) < BENCHMARKS:
@@ -75,8 +77,8 @@ def mean_of_benchmarks(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(mean, mean - below, mean + above, sum(each.n for each in estimates))
 
 
-def _values(cell: PlannedCell, manifests: Manifests) -> list[Estimate]:
-    """What was measured for each seed."""
+def _values(cell: PlannedCell, manifests: Manifests) -> list[Estimate] | str:
+    """What was measured for each seed, or why nothing can be shown."""
     name = cell.metric.partition(" ")[0]
     if name.startswith("leakage"):
         return [_leakage(name, own) for own in _of(manifests, "audits")]
@@ -84,14 +86,16 @@ def _values(cell: PlannedCell, manifests: Manifests) -> list[Estimate]:
         examined = _of(manifests, "verifications")
         by_model: dict[str, list[Estimate]] = {}
         for own in examined:
-            by_model.setdefault(str(own["spec"]["model"]), []).append(_metric("accuracy", own))
+            by_model.setdefault(str(own["spec"]["model"]), []).append(_metric(own["metrics"]["accuracy"]))
         return [mean_of_benchmarks(own) for own in by_model.values()]
     kind = "verifications" if name in ("accuracy", "tar") else "separations"
-    return [_metric(cell.metric.replace(" ", "@"), own) for own in _of(manifests, kind)]
+    metric = cell.metric.replace(" ", "@")
+    measured = [own["metrics"][metric] for own in _of(manifests, kind)]
+    lacking = next((own["reason"] for own in measured if "reason" in own), None)
+    return lacking or [_metric(own) for own in measured]
 
 
-def _metric(name: str, manifest: dict[str, Any]) -> Estimate:
-    own = manifest["metrics"][name]
+def _metric(own: dict[str, Any]) -> Estimate:
     low, high = (own["value"] if own[bound] is None else own[bound] for bound in ("low", "high"))
     return Estimate(own["value"], low, high, own["n"])
 

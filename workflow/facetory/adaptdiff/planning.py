@@ -7,7 +7,7 @@ from typing import Any
 
 from facetory.adaptdiff.guidance import mean_weight
 from facetory.adaptdiff.requests import Asked
-from facetory.adaptdiff.scale import AdaptDiffScale, Size
+from facetory.adaptdiff.scale import AdaptDiffScale, Pairs, Size
 from facetory.adaptdiff.spec import (
     AuditSpec,
     ContextSpec,
@@ -183,7 +183,8 @@ def benchmarks(expansion: Expansion) -> list[str]:
 def benchmark(slot: str, expansion: Expansion) -> BenchmarkSpec:
     """A slot's benchmark: its own pairs, pairs drawn from a stand-in's people, or IJB-C's templates."""
     dataset, px = expansion.settings.dataset_of(slot), expansion.scale.face_px
-    drawn = expansion.scale.drawn.get(slot)
+    own = dataset in expansion.settings.config.datasets
+    drawn = expansion.scale.drawn.get(slot, Pairs() if own else None)
     if drawn:
         faces = face_set(slot, expansion, drawn.split)
         sizes = {"pairs": drawn.pairs, "folds": drawn.folds}

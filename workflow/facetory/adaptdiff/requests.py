@@ -14,7 +14,16 @@ from facetory.recognition.face_spec import Embedder
 Request = dict[str, Any]
 SEPARATED = ("eer", "fmr100", "fmr1000", "fdr")
 MOMENTS = ("genuine_mean", "genuine_std", "impostor_mean", "impostor_std")
-DIVERSITY = ("diversity_pixels", "diversity_features", "diversity_light", "identity_spread")
+DIVERSITY = (
+    "diversity_pixels",
+    "diversity_features",
+    "diversity_light",
+    "diversity_asymmetry",
+    "diversity_perceptual",
+    "genuine_std_within",
+    "genuine_std_between",
+    "identity_spread",
+)
 LEAKAGE = ("leakage_mean", "leakage_p99", "leakage_max")
 VERIFIED = ("accuracy", "mean_accuracy", "tar")
 METRICS = (*SEPARATED, *MOMENTS, *DIVERSITY, *LEAKAGE, *VERIFIED)

@@ -63,7 +63,7 @@ class Recognition(_Strict):
 class Pairs(_Strict):
     """Pairs that are drawn from the people of a stand-in, in place of a benchmark's own."""
 
-    split: Literal["train", "validation", "test", "all"] = "test"
+    split: Literal["train", "validation", "test", "all"] = "all"
     pairs: int = 6000
     folds: int = 10
 

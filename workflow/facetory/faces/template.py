@@ -23,7 +23,7 @@ MIN_PROBABILITY = 0.9
 
 def points(px: int, alignment: Alignment = "mtcnn") -> np.ndarray:
     """Where the five points (x, y) come to lie in a square of ``px``, float64 (5, 2)."""
-    shift = 0 if alignment == "unshifted" else SHIFT
+    shift = 0 if alignment == "mtcnn_unshifted" else SHIFT
     return (NARROW + np.array([shift, 0])) * (px / SIDE)
 
 

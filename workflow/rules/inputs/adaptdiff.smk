@@ -16,7 +16,7 @@ def generator_inputs(wildcards):
     spec, root = STUDY.generators[wildcards.generator], f"results/{wildcards.scale}"
     if spec.weights:
         return {"weights": str(SETTINGS.config.data_root / spec.weights)}
-    initial = {"initial": f"{spec.initial}/manifest.json"} if spec.initial else {}
+    initial = {"initial": f"{spec.initial}/unet.safetensors"} if spec.initial else {}
     return {
         "latents": f"{root}/latents/{spec.backbone}/{spec.dataset}/{spec.px}/clean/train.safetensors",
         "contexts": f"{root}/contexts/{spec.contexts.id}/manifest.json",

@@ -33,7 +33,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "anny_pretrain": (),
     "anny_people": (),
 }
-"""The classes of each dataset in canonical order; those of `anny_pretrain` and `anny_people` have no labels."""
+"""The classes of each dataset in canonical order; `anny_pretrain` and `anny_people` have no labels."""
 SIZES: dict[str, dict[str, dict[str, int]]] = {
     "anny_basic": {
         "people": {"train": 160, "validation": 16, "test": 48},
@@ -45,7 +45,7 @@ SIZES: dict[str, dict[str, dict[str, int]]] = {
     "anny_judge": {"people": {"train": 160, "test": 40}, "images": {"train": 3, "test": 1}},
     "anny_grey": {"people": {"train": 80, "test": 40}, "images": {"train": 2, "test": 1}},
     "anny_pretrain": {"people": {"train": 4000}, "images": {"train": 4}},
-    "anny_people": {"people": {"train": 300, "test": 60}, "images": 8},
+    "anny_people": {"people": {"train": 300, "test": 60}, "images": {"train": 8, "test": 8}},
 }
 """Sizes where a scale names none."""
 AFFECTNET = (14090, 6378, 3803, 134415, 25459, 24882, 74874)
@@ -60,8 +60,8 @@ def plan(dataset: str, sizes: Mapping[str, Any], seed: int) -> list[Sample]:
     """The samples of a dataset, without captions.
 
     ``sizes`` is ``{"people": {split: count}, "images": count or {split: count}}``: images of each person and
-    expression (of each person, where there are no labels); an empty one stands for `SIZES`.  In the training split
-    of `anny_large` as many images follow AffectNet's imbalance.  People of different splits and datasets
+    expression (of each person, where there are no labels); an empty one stands for `SIZES`.  In the training
+    split of `anny_large` as many images follow AffectNet's imbalance.  People of different splits and datasets
     differ.  Raises `FacetoryError` for an unknown dataset, key or split.
     """
     if dataset not in CLASSES:
