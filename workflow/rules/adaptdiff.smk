@@ -155,3 +155,31 @@ rule measure_separability:
     shell:
         "facetory adaptdiff separability --spec {params.spec:q} --faces {input.faces:q} --folder {params.folder:q} "
         "--data-root {params.data_root:q} > {log:q} 2>&1"
+
+
+rule pretrain_identity:
+    """Pretrain the demo's two identity networks and its identity-conditioned generator on renders."""
+    input:
+        packed="results/{scale}/pretraining/packed.safetensors",
+    output:
+        manifest="results/{scale}/pretraining/demo-identity/manifest.json",
+    log:
+        "results/{scale}/logs/pretraining/demo-identity.log",
+    conda:
+        "../../envs/facetory.yaml"
+    resources:
+        gpu=int(SETTINGS.device == "cuda"),
+    params:
+        code=code_of("adaptdiff.pretrain"),
+        folder="results/{scale}/pretraining/demo-identity",
+        checkpoints="results/{scale}/checkpoints/demo-identity",
+        device=SETTINGS.device,
+    shell:
+        "facetory identity pretrain --packed {input.packed:q} --folder {params.folder:q} "
+        "--checkpoints {params.checkpoints:q} --device {params.device} > {log:q} 2>&1"
+
+
+rule demo_identity:
+    """Train the demo's identity networks and generator again (pretraining/demo-identity)."""
+    input:
+        f"results/{RESULTS}/pretraining/demo-identity/manifest.json",

@@ -61,8 +61,8 @@ def plan(dataset: str, sizes: Mapping[str, Any], seed: int) -> list[Sample]:
 
     ``sizes`` is ``{"people": {split: count}, "images": count or {split: count}}``: images of each person and
     expression (of each person, where there are no labels); an empty one stands for `SIZES`.  In the training
-    split of `anny_large` as many images follow AffectNet's imbalance.  People of different splits and datasets
-    differ.  Raises `FacetoryError` for an unknown dataset, key or split.
+    split of `anny_large` as many images follow AffectNet's imbalance.  People of different splits and
+    datasets differ.  Raises `FacetoryError` for an unknown dataset, key or split.
     """
     if dataset not in CLASSES:
         raise unknown("dataset", dataset, CLASSES, "facetory.data.anny")
