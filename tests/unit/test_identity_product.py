@@ -13,12 +13,14 @@ import torch
 from facetory.adaptdiff.identities import open_pool
 from facetory.adaptdiff.identity_faces import IdentityFaces
 from facetory.adaptdiff.model_folder import read_model
+from facetory.adaptdiff.spec import Guidance, IdentitySampler, SeparabilitySpec
 from facetory.cli.main import app
 from facetory.data.marks import read_mark
 from facetory.pipeline.files import FacetoryError, read_json, read_metadata, sha256_of, write_json
-from identity_product_street import exported, made
+from identity_product_street import GENERATOR, exported, made
 from PIL import Image
 from safetensors.numpy import load_file
+from synthesis_street import spec as synthesis_spec
 from typer.testing import CliRunner
 
 SMALL = ("--identities", 3, "--images", 2)
@@ -80,6 +82,36 @@ def test_a_failed_generator_and_a_foreign_pool_are_refused(tmp_path):
         export_generator(**paths, folder=tmp_path / "model")
 
 
+def test_exported_after_a_separability_it_has_its_settings_and_measures(tmp_path):
+    paths = made(tmp_path)
+    judged = synthesis_spec(guidance=Guidance(schedule="constant", w_max=0.5))
+    assert judged.generator == GENERATOR
+    spec = SeparabilitySpec(faces=f"syntheses/{judged.id}", judge="demo_judge", images=3)
+    metrics = {"eer": {"value": 0.12345, "low": 0.1, "high": 0.2}, "fmr100": {"value": None}}
+    metrics["fdr"] = {"value": 2.5, "low": None, "high": None}
+    about = {"status": "measured", "spec": spec.model_dump(mode="json"), "identities": 9, "metrics": metrics}
+    separation = tmp_path / "separations" / spec.id / "manifest.json"
+    write_json(separation, about)
+    write_json(tmp_path / spec.faces / "manifest.json", {"spec": judged.model_dump(mode="json")})
+    own = ("--generator", paths["generator"], "--identities", paths["identities"], "--model", tmp_path / "m")
+    own += ("--backbone", paths["backbone"], "--separation", separation)
+    typed("adaptdiff", "export", *own)
+    found = read_model(tmp_path / "m").about
+    assert (found.guidance, found.sampler, found.face_px) == (judged.guidance, judged.sampler, judged.px)
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert "| EER | 0.123 [0.100, 0.200] |" in card and "| FDR | 2.500 [no interval] |" in card
+    assert "By `demo_judge`" in card and "w = 0.5, away from the far identity" in card
+    assert "FMR100" not in card and "stand in for" not in card
+    typed("adaptdiff", "export", *own, "--sampler", "dpmpp", "--steps", 20)
+    assert read_model(tmp_path / "m").about.sampler == IdentitySampler(method="dpmpp", steps=20)
+    with pytest.raises(FacetoryError, match="go together"):
+        typed("adaptdiff", "export", *own, "--steps", 20)
+    other = judged.model_copy(update={"generator": GENERATOR.model_copy(update={"seed": 1})})
+    write_json(tmp_path / spec.faces / "manifest.json", {"spec": other.model_dump(mode="json")})
+    with pytest.raises(FacetoryError, match="another generator"):
+        typed("adaptdiff", "export", *own)
+
+
 def test_a_damaged_model_is_refused(model, tmp_path):
     shutil.copytree(model, tmp_path / "model")
     with (tmp_path / "model" / "identities.safetensors").open("ab") as file:
@@ -107,7 +139,7 @@ def test_a_set_is_labelled_and_marked(model, tmp_path):
     np.testing.assert_array_equal(load_file(kept)["negatives"], pool.contexts[pool.partners["far"][:3]])
     assert read_metadata(kept)["identities"] == ["00000", "00001", "00002"]
     text = (tmp_path / "set" / "README.txt").read_text()
-    assert text.startswith("SYNTHETIC FACES") and "stands in for FFHQ" in text
+    assert text.startswith("SYNTHETIC FACES") and "in place of FFHQ" in text
 
 
 def test_more_identities_or_images_change_none(model, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from facetory.adaptdiff.histogram_figure import COLOURS, METRICS, densities_of, panel
+from facetory.adaptdiff.histogram_figure import COLOURS, METRICS, densities_of, panel, span
 from facetory.report import drawing
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def folder_histogram(records: Mapping[str, np.ndarray], about: Mapping[str, Any]
     axes = figure.subplots()
     metrics = {key: about["metrics"][key]["value"] for key in METRICS}
     panel(axes, own, [f"{METRICS[key]:<7} {v:.3f}" for key, v in metrics.items() if v is not None])
+    axes.set_xlim(span([own]))
     axes.set_ylim(bottom=0)
     axes.set_ylabel("density")
     drawing.title(axes, name)

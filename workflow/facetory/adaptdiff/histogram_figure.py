@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SPAN = (-0.4, 1.0)
-"""The cosines that the axis shows."""
+"""The cosines that the axis shows, or more to the left where there are scores."""
 WIDTH = 0.02
 """Of the bins that are drawn, in cosine."""
 COUNTED = ("edges", "genuine_counts", "impostor_counts")
@@ -53,6 +53,12 @@ def densities_of(records: Mapping[str, np.ndarray]) -> Densities:
     return Densities(wide, *(density(counts, merged, wide) for counts in (genuine, impostor)))
 
 
+def span(densities: Iterable[Densities]) -> tuple[float, float]:
+    """`SPAN`, from further left where scores lie there."""
+    lowest = min(own.edges[np.argmax(own.genuine + own.impostor > 0)] for own in densities)
+    return min(SPAN[0], float(np.floor(10 * lowest) / 10)), SPAN[1]
+
+
 def density(counts: np.ndarray, merged: int, edges: np.ndarray) -> np.ndarray:
     """Counts (bins,) as a density over bins of ``merged`` each, whose ends are ``edges``."""
     own = np.add.reduceat(counts, np.arange(0, len(counts), merged)).astype(float)
@@ -70,6 +76,7 @@ def histograms(measured: CellTable, densities: Mapping[str, Densities]) -> tuple
         own = [cell for cell in measured.cells if cell.row == method]
         if method in densities:
             panel(axes, densities[method], [_word(cell) for cell in own if cell.metric in METRICS])
+            axes.set_xlim(span(densities.values()))
             axes.set_ylim(0, 1.05 * tallest)
         else:
             drawing.not_run(axes, reason(own))
@@ -87,15 +94,14 @@ def panel(axes: Axes, own: Densities, metrics: Sequence[str]) -> None:
         heights = getattr(own, name)
         axes.stairs(heights, own.edges, fill=True, color=colour, alpha=0.35, label=f"{name} pairs")
         axes.stairs(heights, own.edges, color=colour, linewidth=1.1)
-    axes.set_xlim(*SPAN)
     axes.set_xlabel("cosine similarity")
     words = [word for word in metrics if word]
     half = (len(words) + 1) // 2
     left = max(map(len, words[:half]), default=0)
     pairs = zip_longest(words[:half], words[half:], fillvalue="")
-    text = "\n".join(f"{one:<{left}}  {other}".rstrip() for one, other in pairs)
+    text = "\n".join(f"{one:<{left}}  {other}" for one, other in pairs)
     place: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "ha": "center", "va": "top"}
-    look: Any = {"family": "DejaVu Sans Mono", "fontsize": 6.6, "linespacing": 1.4}
+    look: Any = {"family": "DejaVu Sans Mono", "fontsize": 6.6, "linespacing": 1.4, "ma": "left"}
     axes.annotate(text, (0.5, 0), (0, -34), **place, **look)
 
 

@@ -27,8 +27,10 @@ from facetory import IdentityFaces
 for identity in IdentityFaces.from_folder("MODEL").make(identities=20, images=8):
     identity.images  # uint8 (8, {face_px}, {face_px}, 3)
 ```
-`MODEL` is this folder; it holds all that is needed. Unless told otherwise: {guidance}; {sampler};
-{alignment}.
+`MODEL` is this folder; it holds all that is needed.
+
+Unless told otherwise: {guidance}; {sampler}; {alignment}.
+
 An image depends on the model, the settings, the seed, its identity and its number alone: asking for more
 identities or images changes none of the others.
 

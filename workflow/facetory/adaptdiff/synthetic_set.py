@@ -26,9 +26,10 @@ SHOWN = (12, 8)
 README = """SYNTHETIC FACES
 
 {count} identities with {images} images each, in a folder per identity. Nobody in these pictures exists; no
-photograph went into them. They were drawn by the model {model}
-(model.json sha256 {sha256}): {guidance}; {sampler}; seed {seed}.
-{trained}
+photograph went into them.
+
+They were drawn by the model {model} ({guidance}; {sampler}; seed {seed}),
+model.json sha256 {sha256}. {trained}
 
 metadata.csv   a line a picture, with its hash
 identities.safetensors   contexts, the unit vectors that the faces were drawn from, and their negatives
@@ -119,9 +120,7 @@ def _finish(folder: Path, places: Sequence[Path], faces: IdentityFaces, spec: Sy
     )
     _write_sheet(folder / "contact_sheet.png", places, about.name)
     data = about.data
-    trained = f"It learnt from {data.title}." + (
-        f" That stands in for {data.stands_in_for}." if data.stands_in_for else ""
-    )
+    stands_in = f", in place of {data.stands_in_for}" if data.stands_in_for else ""
     text = README.format(
         count=len(places),
         images=spec.images,
@@ -130,7 +129,7 @@ def _finish(folder: Path, places: Sequence[Path], faces: IdentityFaces, spec: Sy
         guidance=guidance_in_words(spec.guidance),
         sampler=sampler_in_words(spec.sampler),
         seed=spec.seed,
-        trained=trained,
+        trained=f"It learnt from {data.title}{stands_in}.",
     )
     write_text(folder / "README.txt", text)
     write_csv(folder / METADATA, COLUMNS, (_row(file, faces, spec) for p in places for file in pictures(p)))

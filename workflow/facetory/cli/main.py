@@ -20,6 +20,7 @@ from facetory.cli import (
     face_set,
     faces,
     identity,
+    identity_model,
     latents,
     model,
     predict,
@@ -67,6 +68,7 @@ faces.app.command("set")(face_set.make)
 emodc.app.command("export")(model.export)
 emodc.app.command("card")(model.card)
 smc.app.command("export")(editor.export)
+adaptdiff.app.command("export")(identity_model.export)
 app.command("status")(study.status)
 app.command("verify")(study.verify)
 

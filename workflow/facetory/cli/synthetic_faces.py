@@ -55,7 +55,10 @@ def make(
         Literal["far", "mid", "close", "random", "null"] | None,
         typer.Option(help="Whom each identity is led away from."),
     ] = None,
-    sampler: Annotated[Literal["ddpm", "ddim", "dpmpp", "unipc"] | None, typer.Option()] = None,
+    sampler: Annotated[
+        Literal["ddpm", "ddim", "dpmpp", "unipc"] | None,
+        typer.Option(help="ddpm as in the paper; the others need fewer steps."),
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of the sampler.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise; the identities are the model's.")] = 0,
     px: Annotated[int | None, typer.Option(min=16, help="Side of the faces.")] = None,
