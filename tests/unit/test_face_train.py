@@ -179,6 +179,17 @@ def test_validation_is_one_minus_the_equal_error_rate(face_set):
     assert 0.4 < verified(faces, chosen, lambda x: draw.normal(size=(len(x), 8)))["accuracy"] < 0.6
 
 
+def test_a_lost_network_is_at_chance(face_set, benchmark):
+    faces = read_face_set(face_set)
+    chosen = pairs(faces.identity, np.arange(len(faces.identity)), seed=0)
+
+    def lost(images):
+        return np.full((len(images), 4), np.nan, np.float32)
+
+    assert verified(faces, chosen, lost) == {"accuracy": 0.5, "genuine": -1.0, "impostor": -1.0}
+    assert examined([benchmark], lost)["accuracy"] == 0.5
+
+
 def test_benchmarks_choose_only_in_the_reading_of_the_code(face_set, benchmark, tmp_path):
     with pytest.raises(FacetoryError, match="reading 'code'"):
         trained(spec(selection="test"), face_set, tmp_path, [benchmark])

@@ -93,12 +93,13 @@ def pairs(identity: np.ndarray, among: np.ndarray, seed: int, limit: int = PAIRS
 def verified(faces: FaceSet, chosen: Pairs, describe: Describe) -> dict[str, float]:
     """``accuracy`` = 1 − EER of the cosines of the pairs, and the means of both kinds.
 
-    Features of a face and its mirror image are summed, as in the benchmarks' protocol.
+    Features of a face and its mirror image are summed, as in the benchmarks' protocol.  Features that are not
+    finite are like nobody's, so that a lost network is at chance until its loss ends the training.
     """
     rows, index = np.unique(np.concatenate(chosen), return_inverse=True)
     features = summed(faces.pixels(rows), describe)
     a, b = features[index.reshape(-1, 2)].swapaxes(0, 1)
-    cosines = (a * b).sum(1)
+    cosines = np.nan_to_num((a * b).sum(1), nan=-1.0)
     genuine, impostor = np.split(cosines, [len(chosen.genuine)])
     return {
         "accuracy": 1 - eer(genuine, impostor),
