@@ -88,7 +88,7 @@ def test_histograms_show_every_method_on_the_same_axes(tmp_path, name):
         assert share @ middle == pytest.approx(mean, abs=0.01)
         assert np.sqrt(share @ (middle - mean) ** 2) == pytest.approx(std, abs=0.01)
     assert "EER 0.100 [0.037]" in words(figure.axes[2]) and "FDR 0.100 [5.806]" in words(figure.axes[2])
-    assert "stands in for FFHQ" in figure.legends[0].get_title().get_text()
+    assert "anny_people in place of FFHQ" in figure.legends[0].get_title().get_text()
     legible(figure)
 
 
@@ -176,7 +176,7 @@ def test_the_sheet_shows_the_same_identities_of_every_method(tmp_path):
     assert shown["IDiff-Face"] == shown["AdaptDiff"] == expected and shown["NegFaceDiff"] == [(None, None)]
     assert figure.axes[0].get_title() == "identity 00002"
     assert words(figure.axes[3]) == f"not run {made.LOST}"
-    assert "Synthetic" in figure._suptitle.get_text() and "stands in for FFHQ" in figure._suptitle.get_text()
+    assert "Synthetic" in figure._suptitle.get_text() and "anny_people in place of FFHQ" in figure._suptitle.get_text()
     first = next(row for row in rows if row["method"] == "AdaptDiff")
     colour = np.random.default_rng(1).integers(60, 200, (100, 3))[2]
     assert first["luma"] == pytest.approx(colour @ [0.299, 0.587, 0.114], abs=1e-3) and first["contrast"] == 0

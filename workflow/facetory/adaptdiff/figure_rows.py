@@ -37,9 +37,10 @@ def reason(cells: Iterable[Cell]) -> str:
 
 
 def trained_on(measured: CellTable) -> str:
-    """What the generators learnt from, and what that stands in for."""
-    own = next((cell for cell in measured.cells if cell.trained_on == cell.dataset is not None), None)
-    if own is None:
-        return ""
-    stands_in = f", which stands in for {own.slot_title or own.slot}" if own.stand_in else ""
-    return f"generators trained on {own.trained_on}{stands_in}"
+    """What the generators learnt from, and what that replaces."""
+    told = {
+        f"{cell.trained_on}{f' in place of {cell.slot_title or cell.slot}' if cell.stand_in else ''}": None
+        for cell in measured.cells
+        if cell.trained_on == cell.dataset is not None
+    }
+    return f"generators trained on {' and '.join(told)}" if told else ""

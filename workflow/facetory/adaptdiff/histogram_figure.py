@@ -69,7 +69,7 @@ def histograms(measured: CellTable, densities: Mapping[str, Densities]) -> tuple
     """A panel a method (row of the table); ``densities`` by row, of those that ran."""
     if empty := nothing_ran(measured):
         return empty
-    figure = drawing.sheet(3.1 * len(measured.rows), 2.9, f"{RULE} {footer(measured)}")
+    figure = drawing.sheet(3.1 * len(measured.rows), 3.4, f"{RULE} {footer(measured)}")
     line = figure.subplots(1, len(measured.rows), squeeze=False)[0]
     tallest = max(max(own.genuine.max(), own.impostor.max()) for own in densities.values())
     for axes, method in zip(line, measured.rows, strict=True):
