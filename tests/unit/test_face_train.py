@@ -104,6 +104,7 @@ def test_it_learns_to_tell_strangers_apart(run):
     folder, manifest = run
     validations, losses = course(folder)
     assert losses[-1]["loss"] < losses[0]["loss"] / 2
+    assert losses[-1]["accuracy"] > 0.9 > losses[0]["accuracy"]
     assert max(scores["accuracy"] for scores in validations) > 0.9
     assert manifest["status"] == "trained"
     assert manifest["training"]["best"] == max(scores["accuracy"] for scores in validations)

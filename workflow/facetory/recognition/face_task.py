@@ -66,7 +66,7 @@ class FaceRecognition:
         return [{"params": learnt}, {"params": prototypes, "clip_group": "prototypes"}]
 
     def loss(self, positions: np.ndarray, step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
-        """Mean cross-entropy of CosFace's logits, and the share of faces whose own is the highest.
+        """Mean cross-entropy of CosFace's logits, and the share of faces nearest to their own prototype.
 
         The parts of a step come in order, as the loop cuts them.
         """
@@ -76,7 +76,8 @@ class FaceRecognition:
         labels = self.labels[positions].to(self.device)
         features = self.network(normalised(torch.from_numpy(shown).to(self.device), self.spec.px))
         logits = self.prototypes(features, labels, self.spec.margin, self.spec.scale)
-        right = (logits.detach().argmax(1) == labels).float().mean()
+        own = logits.detach().gather(1, labels[:, None])[:, 0] + self.spec.scale * self.spec.margin
+        right = (own >= logits.detach().amax(1)).float().mean()
         return F.cross_entropy(logits, labels), {"accuracy": right}
 
     def validate(self, step: int) -> dict[str, float]:
