@@ -73,8 +73,9 @@ def draw(
 
     unet(x, timesteps, contexts) predicts noise; decode(z) makes images in −1 … 1 of latents (batch, *latent).
     The noise of an image is a function of (seed, identity, image, timestep), and every batch is filled up to
-    ``batch_rows``: on one device the image is the same whatever is drawn beside it.  Another ``batch_rows``
-    changes it by rounding.  Latents that are not finite are a `SamplesDiverged`.
+    ``batch_rows``: on one device the image is the same whatever is drawn beside it (on the CPU let that be a
+    multiple of the threads, which divide a batch between them).  Another ``batch_rows`` changes an image by
+    rounding.  Latents that are not finite are a `SamplesDiverged`.
     """
     filled = [*rows, *[rows[-1]] * (spec.batch_rows - len(rows))]
     keys = torch.tensor([identity * IMAGES + image for identity, image in filled], device=device)
