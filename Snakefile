@@ -52,6 +52,7 @@ rule all:
         rules.emodc_models.input,
         rules.smc_models.input,
         rules.affectdiff_models.input,
+        rules.adaptdiff_models.input,
 
 
 include: "workflow/rules/report.smk"

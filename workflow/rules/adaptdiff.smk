@@ -79,9 +79,7 @@ rule synthesise:
         spec=asked_spec,
         code=code_of("adaptdiff.synthesis"),
         generator=folder_of("generator"),
-        identities=lambda wildcards, input: str(
-            Path(input.identities).with_name("identities.safetensors")
-        ),
+        identities=identities_file,
         folder="results/{scale}/syntheses/{synthesis}/shards/{shard}of{shards}",
     shell:
         "facetory adaptdiff synthesise --spec {params.spec:q} --generator {params.generator:q} "
@@ -124,9 +122,7 @@ rule audit_leakage:
     params:
         spec=asked_spec,
         code=code_of("adaptdiff.audit"),
-        contexts=lambda wildcards, input: str(
-            Path(input.contexts).with_name("contexts.safetensors")
-        ),
+        contexts=contexts_file,
         folder="results/{scale}/audits/{audit}",
         data_root=SETTINGS.config.data_root,
     shell:
@@ -155,6 +151,38 @@ rule measure_separability:
     shell:
         "facetory adaptdiff separability --spec {params.spec:q} --faces {input.faces:q} --folder {params.folder:q} "
         "--data-root {params.data_root:q} > {log:q} 2>&1"
+
+
+rule export_generator:
+    """Write a generator of identities as a model that people can use, with its card."""
+    input:
+        unpack(identity_model_inputs),
+    output:
+        model="results/{scale}/identity_models/{generator}/model.json",
+    log:
+        "results/{scale}/logs/identity_models/{generator}.log",
+    conda:
+        "../../envs/facetory.yaml"
+    params:
+        code=code_of("adaptdiff.export"),
+        generator=folder_of("generator"),
+        identities=identities_file,
+        folder="results/{scale}/identity_models/{generator}",
+        stands_in_for=generator_stands_in,
+    shell:
+        "facetory adaptdiff export --generator {params.generator:q} --identities {params.identities:q} "
+        "--backbone {input.backbone:q} --separation {input.separation:q} --model {params.folder:q} "
+        "{params.stands_in_for} > {log:q} 2>&1"
+
+
+rule adaptdiff_models:
+    """AdaptDiff's generators of identities, for `facetory faces`."""
+    input:
+        expand(
+            "results/{scale}/identity_models/{generator}/model.json",
+            scale=RESULTS,
+            generator=sorted(EXPORTED),
+        ),
 
 
 rule pretrain_identity:

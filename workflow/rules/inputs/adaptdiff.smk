@@ -24,12 +24,16 @@ def generator_inputs(wildcards):
     }
 
 
+def contexts_file(wildcards, input):
+    """The contexts beside their manifest."""
+    return str(Path(input.contexts).with_name("contexts.safetensors"))
+
+
 def generator_arguments(wildcards, input):
     """The same for the command line."""
     if "weights" in input.keys():
         return f"--weights {input.weights}"
-    contexts = Path(input.contexts).with_name("contexts.safetensors")
-    return f"--latents {input.latents} --contexts {contexts}"
+    return f"--latents {input.latents} --contexts {contexts_file(wildcards, input)}"
 
 
 def synthesis_inputs(wildcards):
@@ -121,3 +125,43 @@ def recogniser_argument(wildcards, input):
         if "recogniser" in input.keys()
         else ""
     )
+
+
+def final_separations():
+    """The separability of AdaptDiff's own faces (Figs. 1 and 3) by the generator that drew them."""
+    found = {}
+    for plan in ("adaptdiff_fig1", "adaptdiff_fig3"):
+        cells = [
+            cell
+            for cell in STUDY.plans[plan].cells
+            if cell.row == "AdaptDiff" and not cell.not_run
+        ]
+        for cell in cells[:1]:
+            found[STUDY.syntheses[cell.runs[0]].generator.id] = (cell, cell.inputs[0])
+    return found
+
+
+EXPORTED = final_separations()
+
+
+def identity_model_inputs(wildcards):
+    """A generator, its pool of identities, its first stage, and the separability of its faces."""
+    cell, separation = EXPORTED[wildcards.generator]
+    spec, root = STUDY.syntheses[cell.runs[0]], f"results/{wildcards.scale}"
+    return {
+        "generator": f"{root}/generators/{spec.generator.id}/manifest.json",
+        "identities": f"{root}/pools/{spec.pool.id}/manifest.json",
+        "backbone": f"{root}/backbones/{spec.generator.backbone}/manifest.json",
+        "separation": f"{root}/{separation}",
+    }
+
+
+def identities_file(wildcards, input):
+    """The pool of identities for the command line."""
+    return str(Path(input.identities).with_name("identities.safetensors"))
+
+
+def generator_stands_in(wildcards):
+    """The dataset that a generator's own replaces, for the command line."""
+    cell, _ = EXPORTED[wildcards.generator]
+    return f"--stands-in-for {cell.slot_title!r}" if cell.stand_in else ""
