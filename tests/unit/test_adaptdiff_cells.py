@@ -8,6 +8,7 @@ from facetory.adaptdiff.cells import mean_of_benchmarks, mean_of_seeds, table
 from facetory.adaptdiff.registry import study
 from facetory.metrics.bootstrap import Estimate
 from facetory.pipeline.config import load_settings
+from facetory.report.layout import interval
 
 
 @pytest.fixture
@@ -95,6 +96,20 @@ def test_a_failed_generator_gives_its_reason(tmp_path, demo):
     assert {
         cell.reason.partition(": ")[2] for cell in table(demo.plans["adaptdiff_fig1"], tmp_path).cells
     } == {"latents are not finite"}
+
+
+def test_several_seeds_have_a_standard_deviation(tmp_path, monkeypatch):
+    monkeypatch.setattr("facetory.adaptdiff.planning.missing_identity", lambda name, root: None)
+    found = study(load_settings({"scale": "paper"}), lambda name: None, lambda name: None)
+    written(tmp_path, found, "adaptdiff_table1")
+    cell = found.plans["adaptdiff_table1"].cells[0]
+    for value, path in zip((0.6, 0.8, 0.7), [p for p in cell.inputs if p.startswith("verif")], strict=True):
+        content = json.loads((tmp_path / path).read_text())
+        content["metrics"]["accuracy"] |= {"value": value}
+        (tmp_path / path).write_text(json.dumps(content))
+    measured = table(found.plans["adaptdiff_table1"], tmp_path).cells[0]
+    assert (measured.value, measured.sd) == (pytest.approx(70), pytest.approx(10))
+    assert interval(measured).startswith("± 10.00 [")
 
 
 def test_seeds_share_their_pairs_so_their_bounds_are_averaged():

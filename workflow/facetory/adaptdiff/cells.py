@@ -55,9 +55,8 @@ def _found(cell: PlannedCell, root: Path, read: Manifests) -> Measured | str:
     apart = differences_apart(budget, cell.grid is not None, cell.steps, cell.grid)
     if cell.metric == "mean_accuracy" and (count := len(_examined(manifests))) < BENCHMARKS:
         apart.append(f"mean of {count} benchmarks (paper: {BENCHMARKS})")
-    if len(values) > 1:
-        budget["sd over seeds"] = round(float(np.std([each.value for each in values], ddof=1)), 5)
-    return Measured(mean_of_seeds(values), budget, apart)
+    sd = float(np.std([each.value for each in values], ddof=1)) if len(values) > 1 else None
+    return Measured(mean_of_seeds(values), budget, apart, sd)
 
 
 def mean_of_seeds(estimates: Sequence[Estimate]) -> Estimate:

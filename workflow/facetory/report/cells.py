@@ -20,7 +20,7 @@ class Cell(BaseModel):
 
     ``steps`` is the paper's number of timesteps and ``grid`` the number that ran; ``budget`` is what the
     number really had (training steps, batch size, pixels, backbone) and ``trained_on`` its training dataset.
-    ``decimals`` are those that the paper prints.
+    ``decimals`` are those that the paper prints; ``sd`` is the standard deviation over several seeds.
     ``reason`` goes with `not_run` and `not_comparable`; ``delta`` is value − published where the two may be
     compared.
     """
@@ -34,6 +34,7 @@ class Cell(BaseModel):
     ci_low: float | None = None
     ci_high: float | None = None
     n: int | None = None
+    sd: float | None = None
     seeds: list[int] = []
     published: float | None = None
     delta: float | None = None

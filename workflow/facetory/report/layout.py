@@ -65,7 +65,8 @@ def number(value: float | None, decimals: int = 2) -> str:
 
 
 def interval(cell: Cell) -> str:
-    """``[low, high]``, or nothing."""
+    """``± sd [low, high]``, or what is known of them."""
+    sd = f"± {number(cell.sd, cell.decimals)} " if cell.sd is not None else ""
     if cell.ci_low is None:
-        return ""
-    return f"[{number(cell.ci_low, cell.decimals)}, {number(cell.ci_high, cell.decimals)}]"
+        return sd.strip()
+    return f"{sd}[{number(cell.ci_low, cell.decimals)}, {number(cell.ci_high, cell.decimals)}]"

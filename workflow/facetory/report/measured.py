@@ -17,11 +17,12 @@ TOLD |= {"steps", "grid", "timestep", "unit", "corruption", "trained_on"}
 
 
 class Measured(NamedTuple):
-    """A cell's estimate, what it really had, and what differs from the paper's protocol."""
+    """A cell's estimate, what it really had, what differs from the paper's protocol, its sd over seeds."""
 
     estimate: Estimate
     budget: dict[str, Any]
     apart: list[str]
+    sd: float | None = None
 
 
 def cell_of(
@@ -47,6 +48,7 @@ def cell_of(
         value=value,
         ci_low=low,
         ci_high=high,
+        sd=unit * measured.sd if measured and measured.sd is not None else None,
         n=(measured.estimate.n or None) if measured else None,
         delta=verdict.delta,
         status=verdict.status,

@@ -48,6 +48,7 @@ def small_print(table: CellTable, statistics: bool = True) -> str:
         f"Intervals: 95 %, bootstrap over {table.resampled}."
         if statistics and any(cell.ci_low is not None for cell in cells)
         else "",
+        "±: standard deviation over seeds." if any(cell.sd is not None for cell in cells) else "",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
