@@ -36,10 +36,12 @@ one, the judge the rest, so the two share neither people nor seed. The generator
 T = 1000 |
 | people | {context[people]:,} | {judge[people]:,} | |
 | optimiser steps × batch | {context_size} | {judge_size} | {generator_size} |
-| minutes on {device} | {context_minutes:.1f} | {judge_minutes:.1f} | {generator_minutes:.1f} |
+| minutes by the clock, on {device} | {context_minutes:.1f} | {judge_minutes:.1f} | {generator_minutes:.1f} |
 | last loss | {context[last][loss]:.3f} | {judge[last][loss]:.3f} | {generator[last][loss]:.4f} |
 
-Faces are mirrored; the networks' are also turned, zoomed, moved, lit and tinted a little.
+Faces are mirrored; the networks' are also turned, zoomed, moved, lit and tinted a little. Afterwards the mean
+of each network's features over its training images is moved to zero, in the bias of the last layer: synthetic
+identities are drawn uniformly from the sphere, and embeddings should balance there too.
 
 ## What they can do
 Scores are cosines of all pairs of images; nobody here was seen in training.
@@ -48,8 +50,8 @@ Scores are cosines of all pairs of images; nobody here was seen in training.
 | --- | --- | --- |
 | EER, held-out people ({held_out} images) | {context_held[eer]:.1%} | {judge_held[eer]:.1%} |
 | EER, {unseen} people of the other network | {context_unseen[eer]:.1%} | {judge_unseen[eer]:.1%} |
-| genuine, impostor mean | {context_unseen[genuine_mean]:.3f}, {context_unseen[impostor_mean]:.3f} | \
-{judge_unseen[genuine_mean]:.3f}, {judge_unseen[impostor_mean]:.3f} |
+| genuine, impostor mean | {context_unseen[genuine_mean]:.3f}, {context_unseen[impostor_mean]:z.3f} | \
+{judge_unseen[genuine_mean]:.3f}, {judge_unseen[impostor_mean]:z.3f} |
 | FDR | {context_unseen[fdr]:.2f} | {judge_unseen[fdr]:.2f} |
 | length of the mean embedding (0: balanced) | {context[isotropy][mean_length]:.3f} | \
 {judge[isotropy][mean_length]:.3f} |
@@ -65,7 +67,9 @@ The generator's squared error on held-out people is {generator[error]:.4f} under
 
 ## Limits
 They know rendered heads, not people: neither network recognises anybody in a photograph, and the generator
-draws nobody who lives. They are meant for tests and demonstrations of the pipeline.
+draws nobody who lives. A context says more than who it is: with four images of a person to learn from, light,
+pose and background are not quite left out of it, so that images of one synthetic person often share their
+background. The models are meant for tests and demonstrations of the pipeline.
 """
 
 

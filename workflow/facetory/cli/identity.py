@@ -44,7 +44,7 @@ def pretrain(
     """Pretrain two identity networks that share no people, then a generator told the contexts of one.
 
     Writes context.safetensors, judge.safetensors, generator/, manifest.json and README.md. With the defaults
-    and the renders of `anny_pretrain` it makes models/demo-identity again, in about an hour of one core:
+    and the renders of `anny_pretrain` it makes models/demo-identity again, in about 40 minutes of one core:
 
     facetory identity pretrain --packed results/demo/pretraining/packed.safetensors --folder demo-identity
     """

