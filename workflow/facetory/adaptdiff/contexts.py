@@ -13,6 +13,7 @@ from facetory.faces.face_set import FaceSet, read_face_set
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_tensors
 from facetory.pipeline.provenance import manifest
 from facetory.recognition.identity import BATCH, embedder
+from facetory.recognition.judges_catalogue import identity_weights
 
 Embed = Callable[[np.ndarray], np.ndarray]
 
@@ -37,8 +38,9 @@ def embed_contexts(
     faces, folder = Path(faces), Path(folder)
     result = folder / "contexts.safetensors"
     result.unlink(missing_ok=True)
+    inputs = [faces, identity_weights(spec.embedder, data_root)]
     with manifest(
-        folder / "manifest.json", "contexts", spec.canonical(), ["adaptdiff.contexts"], [faces], device
+        folder / "manifest.json", "contexts", spec.canonical(), ["adaptdiff.contexts"], inputs, device
     ) as record:
         about = read_json(faces)
         if about["status"] != "gathered":

@@ -13,6 +13,7 @@ from facetory.faces.spec import Alignment
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_tensors
 from facetory.pipeline.provenance import manifest
 from facetory.recognition.face_spec import Embedder
+from facetory.recognition.judges_catalogue import identity_weights
 
 
 def measure_separability(
@@ -36,7 +37,8 @@ def measure_separability(
     result = folder / "records.safetensors"
     result.unlink(missing_ok=True)
     path, code = folder / "manifest.json", ["adaptdiff.separability"]
-    with manifest(path, "separability", spec.canonical(), code, [faces], device, spec.seed) as record:
+    inputs = [faces, identity_weights(spec.judge, data_root)]
+    with manifest(path, "separability", spec.canonical(), code, inputs, device, spec.seed) as record:
         made = read_json(faces)
         if made["status"] != "gathered":
             record |= {"status": "not_run", "reason": f"{faces.parent.name}: {made['reason']}"}

@@ -8,7 +8,7 @@ from facetory.pipeline.spec import Spec
 
 Alignment = Literal["mtcnn", "mtcnn_unshifted", "none"]
 """Five points by MTCNN and a similarity to the 112² template, which lies 8 pixels right of the 96 × 112 one
-("unshifted": it does not, as in the released script); or the faces as they are."""
+("mtcnn_unshifted": it does not, as in the released script); or the faces as they are."""
 
 
 class FaceSetSpec(Spec):

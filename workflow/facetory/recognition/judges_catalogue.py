@@ -114,6 +114,11 @@ def missing_identity(name: str, data_root: Path | str) -> str | None:
     return missing(entry(IDENTITY, name, "identity network"), data_root)
 
 
+def identity_weights(name: str, data_root: Path | str) -> Path:
+    """The file of an identity network's weights, whole; missing or changed ones are a `FacetoryError`."""
+    return checked(entry(IDENTITY, name, "identity network"), data_root)
+
+
 def entry(catalogue: dict[str, Released], name: str, kind: str) -> Released:
     """The named network of `FEATURES` or `IDENTITY`."""
     if name not in catalogue:

@@ -147,8 +147,7 @@ def _weights(spec: VerificationSpec, model: Path | str | None, data_root: Path |
     """The file of the network's weights, whole."""
     if model is not None:
         return intact(Path(model) / WEIGHTS)
-    released = judges_catalogue.entry(judges_catalogue.IDENTITY, str(spec.model), "identity network")
-    return judges_catalogue.checked(released, data_root)
+    return judges_catalogue.identity_weights(str(spec.model), data_root)
 
 
 def recogniser(model: Any, device: str, data_root: Path | str) -> Describe:
