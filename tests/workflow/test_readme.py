@@ -22,7 +22,7 @@ NOT_RUN = {
     r"conda env create .*": "installs from the network; test_setup.py compares its pins with pip's",
     r"source \.venv/bin/activate": "enters the environment that make creates",
     r"facetory backbone fetch \S+": "downloads gigabytes",
-    r"snakemake --cores \d+ demo_(backbone|faces)": "trains for an hour",
+    r"snakemake --cores \d+ demo_(backbone|faces|identity)": "trains for an hour",
     r"facetory train .*": "trains for minutes; tests/unit/test_emodc_product.py does it small",
     r"facetory predict models/mine .*": "uses the model that is not trained here; the product's tests do",
 }
@@ -86,7 +86,7 @@ def test_a_command_works_as_written(project, own_files, command):
     if re.fullmatch(NEEDS_GPU, command):
         assert result.returncode != 0
         assert "is made for GPUs and none is visible" in " ".join(result.stderr.split())
-    elif command.startswith("facetory verify"):
+    elif command.startswith("facetory verify "):
         assert int(re.search(r"(\d+) files match", result.stdout)[1]) > 0
 
 

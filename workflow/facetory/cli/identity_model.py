@@ -36,7 +36,7 @@ def export(
     Face set and dataset are looked for beside the generator, as results/<scale>/ is laid out.
 
     Example: facetory adaptdiff export --generator results/demo/generators/… --identities
-    results/demo/identities/…/identities.safetensors --model models/mine
+    results/demo/pools/…/identities.safetensors --model models/mine
     """
     from facetory.adaptdiff.export import export_generator
     from facetory.adaptdiff.spec import GeneratorSpec, IdentitySampler
