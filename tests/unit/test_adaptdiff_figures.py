@@ -176,7 +176,8 @@ def test_the_sheet_shows_the_same_identities_of_every_method(tmp_path):
     assert shown["IDiff-Face"] == shown["AdaptDiff"] == expected and shown["NegFaceDiff"] == [(None, None)]
     assert figure.axes[0].get_title() == "identity 00002"
     assert words(figure.axes[3]) == f"not run {made.LOST}"
-    assert "Synthetic" in figure._suptitle.get_text() and "anny_people in place of FFHQ" in figure._suptitle.get_text()
+    title = figure._suptitle.get_text()
+    assert "Synthetic" in title and "anny_people in place of FFHQ" in title
     first = next(row for row in rows if row["method"] == "AdaptDiff")
     colour = np.random.default_rng(1).integers(60, 200, (100, 3))[2]
     assert first["luma"] == pytest.approx(colour @ [0.299, 0.587, 0.114], abs=1e-3) and first["contrast"] == 0
