@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from facetory.cli.options import unwrapped
 from facetory.pipeline.config import WORKFLOW
 
 app = typer.Typer(no_args_is_help=True, help="The demo's identity networks and generator.")
@@ -17,15 +18,25 @@ def identity() -> None:
     """Keep `pretrain` a verb of its own."""
 
 
-@app.command("pretrain")
+HELP = """Pretrain two identity networks that share no people, then a generator told the contexts of one.
+
+Writes context.safetensors, judge.safetensors, generator/, manifest.json and README.md. With the defaults
+and the renders of `anny_pretrain` it makes models/demo-identity again, in about 40 minutes of one core:
+
+facetory identity pretrain --packed results/demo/pretraining/packed.safetensors --folder demo-identity
+"""
+
+
+@app.command("pretrain", help=unwrapped(HELP))
 def pretrain(
     packed: Annotated[Path, typer.Option(help="Renders packed by `facetory backbone pack`.")],
     folder: Annotated[
         Path, typer.Option(help="Folder to write; what lies there is kept by parts of 0 steps.")
     ],
     first_stage: Annotated[
-        Path, typer.Option(help="Snapshot folder of the autoencoder whose latents are learnt.")
-    ] = WORKFLOW.parent / "models" / "demo-faces",
+        Path | None,
+        typer.Option(help="Snapshot folder of the autoencoder; default: the project's models/demo-faces."),
+    ] = None,
     checkpoints: Annotated[Path | None, typer.Option(help="Default: <folder>.checkpoints.")] = None,
     context_steps: Annotated[int, typer.Option(help="Of the network that embeds contexts.")] = 2400,
     judge_steps: Annotated[int, typer.Option(help="Of the network that judges.")] = 2400,
@@ -41,13 +52,7 @@ def pretrain(
     log_every: Annotated[int, typer.Option()] = 50,
     seed: Annotated[int, typer.Option(help="Of context network and generator; the judge's is the next.")] = 0,
 ) -> None:
-    """Pretrain two identity networks that share no people, then a generator told the contexts of one.
-
-    Writes context.safetensors, judge.safetensors, generator/, manifest.json and README.md. With the defaults
-    and the renders of `anny_pretrain` it makes models/demo-identity again, in about 40 minutes of one core:
-
-    facetory identity pretrain --packed results/demo/pretraining/packed.safetensors --folder demo-identity
-    """
+    """Pretrain two identity networks, then a generator told the contexts of one."""
     from facetory.adaptdiff.pretrain import pretrain as run
     from facetory.adaptdiff.pretraining import Place, Pretraining
     from facetory.pipeline.gpu import lease
@@ -76,6 +81,7 @@ def pretrain(
         embedding,
         architecture=architecture,
     )
+    first_stage = first_stage or WORKFLOW.parent / "models" / "demo-faces"
     checkpoints = checkpoints or folder.with_name(folder.name + ".checkpoints")
     with lease(int(device == "cuda")):
         record = run(settings, Place(packed, first_stage, folder, checkpoints, device))
