@@ -89,6 +89,14 @@ def test_separability_keeps_three_decimals(tmp_path, demo):
     assert "judge demo_judge (paper: elasticface_cos)" in cell.reason
 
 
+def test_separability_of_the_papers_size_is_comparable_whatever_the_size_of_the_sets(tmp_path, monkeypatch):
+    monkeypatch.setattr("facetory.adaptdiff.planning.missing_identity", lambda name, root: None)
+    found = study(load_settings({"scale": "paper"}), lambda name: None, lambda name: None)
+    cell = written(tmp_path, found, "adaptdiff_table3")["FFHQ, AdaptDiff", "EER"]
+    assert len(cell.runs) == 3 and cell.budget["compared identities"] == 1000
+    assert cell.status == "outside"  # 0.25 is not 0.037
+
+
 def test_a_failed_generator_gives_its_reason(tmp_path, demo):
     written(tmp_path, demo, "adaptdiff_fig1")
     for manifest in tmp_path.glob("separations/*/manifest.json"):

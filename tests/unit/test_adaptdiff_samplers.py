@@ -89,6 +89,7 @@ def test_timesteps_by_hand():
     assert visited(IdentitySampler(method="ddim", steps=200))[:2] == [995, 990]
     assert visited(IdentitySampler(method="ddpm", steps=3)) == [666, 333, 0]
     assert visited(IdentitySampler()) == list(range(999, -1, -1))
+    assert visited(IdentitySampler(method="ddim", steps=600))[:4] == [998, 996, 995, 993]
     assert visited(IdentitySampler(method="unipc", steps=4)) == [999, 749, 500, 250]
 
 

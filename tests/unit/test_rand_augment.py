@@ -53,6 +53,14 @@ def test_operations_by_hand(name, t, expected):
     assert levels(apply(name, SQUARE, t)) == expected
 
 
+@pytest.mark.parametrize("magnitude", range(1, 31))
+def test_solarize_inverts_from_the_exact_threshold_on(magnitude):
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    below = 2 * ramp.astype(int) < 510 - 17 * magnitude  # level < 255 (1 - magnitude / 30), in whole numbers
+    found = apply("solarize", Image.fromarray(ramp).convert("RGB"), magnitude / 30)
+    assert (np.asarray(found)[..., 0] == np.where(below, ramp, 255 - ramp)).all()
+
+
 def test_unsigned_operations_do_not_see_a_sign():
     for name in ("posterize", "solarize"):
         assert levels(apply(name, SQUARE, -0.5)) == levels(apply(name, SQUARE, 0.5))

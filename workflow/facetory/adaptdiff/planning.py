@@ -7,6 +7,7 @@ from typing import Any
 
 from facetory.adaptdiff.guidance import mean_weight
 from facetory.adaptdiff.requests import Asked
+from facetory.adaptdiff.samplers import visited
 from facetory.adaptdiff.scale import AdaptDiffScale, Pairs, Size
 from facetory.adaptdiff.spec import (
     AuditSpec,
@@ -107,8 +108,7 @@ def guidance(asked: Asked, expansion: Expansion) -> Guidance:
     """The guidance of a request; what guides nothing has no other fields."""
     if asked.schedule == "none":
         return Guidance(schedule="none")
-    timesteps = range(0, 1000, 1000 // sampler(asked, expansion).steps)
-    mean = round(mean_weight(Guidance(), timesteps, 1000), 6)
+    mean = round(mean_weight(Guidance(), visited(sampler(asked, expansion)), 1000), 6)
     w_max = mean if asked.w_max == "mean" else asked.w_max
     return Guidance(schedule=asked.schedule, w_max=w_max, negative=asked.negative)
 

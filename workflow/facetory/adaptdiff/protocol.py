@@ -24,6 +24,8 @@ PAPERS: dict[str, Any] = {
     "sampling steps": None,
 }
 """As in `budget_of` (supplementary material, "Experimental Setup"); the sampling steps are a table's own."""
+MADE = ("identities", "images per identity")
+"""Scores are of the first so many of them."""
 AUTHENTIC = ("network", "px", "batch size", "judge")
 """What is comparable of authentic faces."""
 
@@ -40,9 +42,11 @@ def budget_of(manifests: Mapping[Path, dict[str, Any]]) -> dict[str, Any]:
 def differences_apart(
     budget: dict[str, Any], synthetic: bool, steps: int | None, grid: int | None
 ) -> list[str]:
-    """What the cell had otherwise than the paper."""
+    """What the cell had otherwise than the paper; of scores, how many faces were compared, not how many made."""
     stated = {**PAPERS, "sampling steps": steps}
     had = {**budget, **({"sampling steps": grid} if grid else {})}
+    if "compared identities" in had:
+        had = {key: value for key, value in had.items() if key not in MADE}
     compared = PAPERS if synthetic else AUTHENTIC
     return [
         f"{key} {had[key]} (paper: {stated[key]})"

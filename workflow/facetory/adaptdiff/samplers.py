@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 def visited(sampler: IdentitySampler, T: int = 1000) -> list[int]:
     """The timesteps that a sampler asks the network about, descending.
 
-    DDPM and DDIM visit the multiples of T // steps from 0 up: 200 of 1000 are 995, 990, …, 0 (released code).
+    DDPM and DDIM visit ⌊i T / steps⌋ for i from steps − 1 down: 200 of 1000 are 995, 990, …, 0 (released code).
     The fast samplers begin at T − 1 and end one step above 0 (diffusers, "linspace").  All are even in t, so
     that the mean of AdaptDiff's w hardly depends on the sampler.  Steps outside 1 … T, and fast ones that
     would visit a timestep twice, are a `FacetoryError`.
     """
     import numpy as np
 
-    steps, stride = sampler.steps, T // max(sampler.steps, 1)
+    steps = sampler.steps
     if sampler.method in ("ddpm", "ddim"):
-        chosen = [i * stride for i in reversed(range(steps))]
+        chosen = [i * T // steps for i in reversed(range(steps))]
     else:
         chosen = np.linspace(0, T - 1, steps + 1).round().astype(int)[:0:-1].tolist()
     if not 1 <= steps <= T or len(set(chosen)) < steps:

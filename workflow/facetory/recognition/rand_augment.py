@@ -99,7 +99,7 @@ OPERATIONS: dict[str, Callable[[Image.Image, float], Image.Image]] = {
     "contrast": _enhanced(ImageEnhance.Contrast),
     "sharpness": _enhanced(ImageEnhance.Sharpness),
     "posterize": lambda image, t: ImageOps.posterize(image, 8 - round(4 * t)),
-    "solarize": lambda image, t: ImageOps.solarize(image, math.ceil(255 * (1 - t))),
+    "solarize": lambda image, t: ImageOps.solarize(image, math.ceil(round(255 * (1 - t), 6))),
     "autocontrast": lambda image, t: ImageOps.autocontrast(image),
     "equalize": lambda image, t: ImageOps.equalize(image),
     "grayscale": lambda image, t: image.convert("L").convert("RGB"),
