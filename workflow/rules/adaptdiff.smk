@@ -172,7 +172,7 @@ rule export_generator:
     shell:
         "facetory adaptdiff export --generator {params.generator:q} --identities {params.identities:q} "
         "--backbone {input.backbone:q} --separation {input.separation:q} --model {params.folder:q} "
-        "{params.stands_in_for} > {log:q} 2>&1"
+        "--sampler ddim --steps 50 {params.stands_in_for} > {log:q} 2>&1"
 
 
 rule adaptdiff_models:

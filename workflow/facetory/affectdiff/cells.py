@@ -16,7 +16,7 @@ from facetory.metrics.bootstrap import Estimate
 from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import Plan, PlannedCell
 from facetory.report.cells import CellTable, differences
-from facetory.report.measured import Measured, cell_of, table_of
+from facetory.report.measured import Measured, cell_of, table_of, why_unmade
 
 STUBS = {
     "affectdiff_table1": ["Property"],
@@ -59,9 +59,8 @@ def _found(cell: PlannedCell, root: Path, read: Manifests) -> Measured | str:
     if cell.not_run or cell.kind != "measured":
         return cell.not_run or "never measured"
     manifests = {root / path: read[root / path] for path in cell.inputs}
-    for path, manifest in manifests.items():
-        if manifest["status"] in ("not_run", "failed"):
-            return f"{path.parent.name}: {manifest['reason']}"
+    if reason := why_unmade(manifests):
+        return reason
     runs = {
         path.parent.name: manifest
         for path, manifest in manifests.items()

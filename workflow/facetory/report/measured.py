@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from facetory.metrics.bootstrap import Estimate
@@ -84,6 +86,12 @@ def stand_ins(cell: PlannedCell) -> str | None:
         return None
     trained = f"; trained on {cell.trained_on}" if cell.trained_on not in (None, cell.dataset) else ""
     return f"{cell.dataset} stands in for {cell.slot_title or cell.slot}{trained}"
+
+
+def why_unmade(manifests: Mapping[Path, dict[str, Any]]) -> str | None:
+    """Why something that a cell reads was not made, by its manifest; None where all was."""
+    unmade = (path for path, manifest in manifests.items() if manifest["status"] in ("not_run", "failed"))
+    return next((f"{path.parent.name}: {manifests[path]['reason']}" for path in unmade), None)
 
 
 def command_of(plan: Plan) -> str:
