@@ -91,6 +91,14 @@ def test_the_released_code_differs_where_its_reading_says():
     assert {spec.far for spec in found.verifications.values()} == {"nearest"}
 
 
+@pytest.mark.parametrize(("reading", "alignment"), [("paper", "mtcnn"), ("code", "mtcnn_unshifted")])
+def test_faces_of_every_generator_are_aligned_but_casias_records_are_so_already(reading, alignment):
+    found = expanded(reading=reading)
+    assert {spec.alignment for spec in found.syntheses.values()} == {alignment}
+    taken = {spec.dataset: spec.alignment for spec in found.face_sets.values()}
+    assert taken == {"casia_webface": "none", "ffhq": alignment, "lfw_people": alignment}
+
+
 def test_authors_weights_are_taken_where_they_are_placed(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "idiff_face_ffhq_cpd25.ckpt").write_bytes(b"")

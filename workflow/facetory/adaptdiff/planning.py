@@ -19,7 +19,7 @@ from facetory.adaptdiff.spec import (
     SeparabilitySpec,
     SynthesisSpec,
 )
-from facetory.faces.spec import FaceSetSpec
+from facetory.faces.spec import Alignment, FaceSetSpec
 from facetory.pipeline.config import Settings
 from facetory.pipeline.registry import Placed, check_slots
 from facetory.pipeline.suggest import validated
@@ -58,11 +58,14 @@ class Expansion:
 
 def face_set(slot: str, expansion: Expansion, split: str = "train") -> FaceSetSpec:
     """The faces of a slot's people as recognisers see them."""
-    alignment = expansion.scale.alignments.get(slot, expansion.scale.alignment)
-    if alignment == "mtcnn":
-        alignment = expansion.reading.get("alignment", alignment)
+    alignment = as_read(expansion.scale.alignments.get(slot, expansion.scale.alignment), expansion)
     dataset = expansion.settings.dataset_of(slot)
     return FaceSetSpec(dataset=dataset, split=split, px=expansion.scale.face_px, alignment=alignment)
+
+
+def as_read(alignment: Alignment, expansion: Expansion) -> Alignment:
+    """An alignment with the template of the reading."""
+    return expansion.reading.get("alignment", alignment) if alignment == "mtcnn" else alignment
 
 
 def contexts(slot: str, expansion: Expansion) -> ContextSpec:
@@ -124,7 +127,7 @@ def synthesis(asked: Asked, size: Size, seed: int, expansion: Expansion) -> Synt
         spare=size.spare,
         guidance=guidance(asked, expansion),
         sampler=sampler(asked, expansion),
-        alignment=face_set(asked.slot, expansion).alignment if scale.alignment != "none" else "none",
+        alignment=as_read(scale.alignment, expansion),
         px=scale.face_px,
         batch_rows=scale.batch_rows,
         seed=seed,

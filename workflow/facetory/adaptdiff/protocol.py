@@ -42,7 +42,7 @@ def budget_of(manifests: Mapping[Path, dict[str, Any]]) -> dict[str, Any]:
 def differences_apart(
     budget: dict[str, Any], synthetic: bool, steps: int | None, grid: int | None
 ) -> list[str]:
-    """What the cell had otherwise than the paper; of scores, how many faces were compared, not how many made."""
+    """What the cell had otherwise than the paper; of scores, the faces compared count, not those made."""
     stated = {**PAPERS, "sampling steps": steps}
     had = {**budget, **({"sampling steps": grid} if grid else {})}
     if "compared identities" in had:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def visited(sampler: IdentitySampler, T: int = 1000) -> list[int]:
     """The timesteps that a sampler asks the network about, descending.
 
-    DDPM and DDIM visit ⌊i T / steps⌋ for i from steps − 1 down: 200 of 1000 are 995, 990, …, 0 (released code).
+    DDPM and DDIM visit ⌊i T / steps⌋ for i from steps − 1 to 0: 200 of 1000 are 995, 990, …, 0 (released).
     The fast samplers begin at T − 1 and end one step above 0 (diffusers, "linspace").  All are even in t, so
     that the mean of AdaptDiff's w hardly depends on the sampler.  Steps outside 1 … T, and fast ones that
     would visit a timestep twice, are a `FacetoryError`.

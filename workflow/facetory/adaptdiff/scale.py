@@ -80,8 +80,8 @@ class AdaptDiffScale(_Strict):
 
     ``full`` sets train face recognisers, ``ablation`` ones are only compared by their scores.
     ``inference_steps`` maps the paper's numbers to those that this scale affords, by sampler.  ``alignments``
-    and ``judges`` are by slot, where they differ from ``alignment`` and ``judge``.  ``drawn`` names the
-    benchmarks' slots whose pairs are drawn from a stand-in.
+    (of authentic faces) and ``judges`` are by slot, where they differ from ``alignment`` and ``judge``.
+    ``drawn`` names the benchmarks' slots whose pairs are drawn from a stand-in.
     """
 
     backbone: str = "vq-f4"
