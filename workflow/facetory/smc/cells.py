@@ -7,7 +7,7 @@ from pathlib import Path
 from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import Plan, PlannedCell
 from facetory.report.cells import ROUNDING, CellTable, differences
-from facetory.report.measured import Measured, cell_of, table_of
+from facetory.report.measured import Measured, cell_of, table_of, why_unmade
 from facetory.smc import model_cells as models
 from facetory.smc.estimates import EDIT_METRICS, stored
 from facetory.smc.protocol import PAPERS_EDITS, budget_of
@@ -40,9 +40,8 @@ def _found(cell: PlannedCell, root: Path) -> Measured | str:
     if cell.metric == "parameters":
         return models.parameters(cell)
     manifests = {root / path: read_json(root / path) for path in cell.inputs}
-    for path, manifest in manifests.items():
-        if manifest["status"] in ("not_run", "failed"):
-            return f"{path.parent.name}: {manifest['reason']}"
+    if reason := why_unmade(manifests):
+        return reason
     name, _, variant = cell.metric.partition(" ")
     if name == "last_loss":
         return models.last_loss(list(manifests.values()))
