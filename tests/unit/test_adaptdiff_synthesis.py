@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from facetory.adaptdiff import generation, shards, synthesis
+from facetory.adaptdiff.gather import about as said_of
 from facetory.adaptdiff.gather import gather
 from facetory.adaptdiff.identities import read_pool
 from facetory.adaptdiff.replacement import faces_of
@@ -272,6 +273,13 @@ def test_a_set_is_the_first_complete_identities(identities, cut, inputs, tmp_pat
     assert (tmp_path / "cut.safetensors").exists() == cut
     assert faces.about["synthetic"] is True and "AdaptDiff (w = 1, far), DDPM 6" in faces.about["title"]
     assert Image.open(tmp_path / "contact_sheet.png").size[1] > 112 * identities
+
+
+def test_a_set_falls_under_the_terms_of_what_its_generator_learnt_from():
+    asked = spec(identities=2)
+    learnt = asked.generator.model_copy(update={"dataset": "ffhq"})
+    licence = said_of(asked.model_copy(update={"generator": learnt}))["licence"]
+    assert "not intended for the development or improvement of face recognition" in licence
 
 
 def test_too_few_complete_identities_are_a_result(inputs, tmp_path, detected):

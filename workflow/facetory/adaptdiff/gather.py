@@ -9,6 +9,7 @@ from typing import Any
 
 from facetory.adaptdiff.shards import candidates
 from facetory.adaptdiff.spec import SynthesisSpec
+from facetory.data.catalogue import entries
 from facetory.faces.face_set import PARTS, FaceSet, file_entry, read_face_set, write_face_file
 from facetory.faces.identity_sheet import write_sheet
 from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata
@@ -66,15 +67,17 @@ def gather(spec: SynthesisSpec, shards: Sequence[Path | str], folder: Path | str
 
 
 def about(spec: SynthesisSpec) -> dict[str, Any]:
-    """What a synthetic set says of itself."""
+    """What a synthetic set says of itself; it falls under the terms of what its generator learnt from."""
     guidance, sampler, generator = spec.guidance, spec.sampler, spec.generator
     how = "" if guidance.schedule == "none" else f" (w = {guidance.w_max:g}, {guidance.negative})"
     title = f"{METHODS[guidance.schedule]}{how}, {sampler.method.upper()} {sampler.steps}, learnt from "
+    known = entries().get(generator.dataset)
     return {
         "dataset": spec.id,
         "split": "all",
         "synthetic": True,
         "title": title + generator.dataset,
+        "licence": f"that of {known.title}: {known.licence}" if known else "the user's own",
     }
 
 
