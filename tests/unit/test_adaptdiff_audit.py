@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from facetory.adaptdiff.audit import audit_leakage, leakage, nearest_training
 from facetory.adaptdiff.identities import sphere
-from facetory.adaptdiff.spec import AuditSpec
+from facetory.adaptdiff.spec import AuditSpec, IdentitiesSpec
 from facetory.faces.face_set import file_entry, write_face_file
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_json, write_tensors
+from safetensors.numpy import load_file
 from synthesis_street import PX, spec
 
 
@@ -21,6 +22,11 @@ def contexts(folder, vectors, sample_ids):
     outputs = {path.name: sha256_of(path)}
     write_json(folder / "manifest.json", {"status": "embedded", "outputs": outputs})
     return path
+
+
+def flat():
+    """A synthesis whose identities lie on a circle."""
+    return spec(pool=IdentitiesSpec(count=11, size=2))
 
 
 @pytest.mark.parametrize("rows", [1, 4, 1000])
@@ -88,12 +94,15 @@ def street(tmp_path, monkeypatch):
 
 
 def test_the_stage_writes_names_and_cosines_alone(street):
-    audit_leakage(AuditSpec(synthesis=spec(), images=2), **street)
+    audit_leakage(AuditSpec(synthesis=flat(), images=2), **street)
     about = read_json(street["folder"] / "manifest.json")
     assert (about["status"], about["unseen"]) == ("audited", 1)
+    training, asked = load_file(street["contexts"])["contexts"], sphere(11, 2, 0)[:3]
+    nearest = np.einsum("md,nvd->mnv", asked, training).max((1, 2))
+    assert about["leakage"]["asked"] == pytest.approx(nearest.mean(), abs=1e-6)
     assert about["leakage"]["nearest"] == [["00002", "p7", 1.0], ["00000", "p7", 0.8], ["00001", "p7", 0.0]]
     assert [path.name for path in street["folder"].iterdir()] == ["manifest.json"]
-    audit_leakage(AuditSpec(synthesis=spec()), **street)
+    audit_leakage(AuditSpec(synthesis=flat()), **street)
     assert read_json(street["folder"] / "manifest.json")["leakage"]["nearest"][1] == ["00000", "p7", 0.6]
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from facetory.adaptdiff.identities import sphere
 from facetory.adaptdiff.separation import embedded
-from facetory.adaptdiff.spec import AuditSpec
+from facetory.adaptdiff.spec import AuditSpec, IdentitiesSpec
 from facetory.faces.face_set import read_face_set
 from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata
 from facetory.pipeline.intact import intact
@@ -58,7 +59,8 @@ def audit_leakage(
         record |= {
             "status": "audited",
             "unseen": int((~seen).sum()),
-            "leakage": leakage(shown.names, shown.identity[seen], vectors[seen], intact(contexts)),
+            "leakage": leakage(shown.names, shown.identity[seen], vectors[seen], intact(contexts))
+            | {"asked": asked_for(spec.synthesis.pool, shown.names, contexts)},
         }
 
 
@@ -92,6 +94,15 @@ def leakage(names: list[str], whose: np.ndarray, vectors: np.ndarray, contexts: 
             for row in far_first[:NEAREST]
         ],
     }
+
+
+def asked_for(pool: IdentitiesSpec, names: list[str], contexts: Path) -> float:
+    """The mean of the same cosine for the contexts that the identities were drawn from: how near to training
+    faces uniform points on this sphere lie, whatever a generator makes of them."""
+    wanted = sphere(pool.count, pool.size, pool.seed)[[int(name) for name in names]]
+    with open_tensors(contexts) as handle:
+        cosine, _ = nearest_training(wanted, handle.get_slice("contexts"))
+    return round(float(cosine.mean()), 6)
 
 
 def nearest_training(vectors: np.ndarray, training: Any, rows: int = ROWS) -> tuple[np.ndarray, np.ndarray]:

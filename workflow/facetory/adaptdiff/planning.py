@@ -226,6 +226,8 @@ def why_not(asked: Asked, expansion: Expansion) -> str | None:
         reasons.append(benchmark_missing(asked.benchmark, expansion))
     elif not asked.metric.startswith("leakage"):
         reasons.append(missing_identity(scale.judges.get(asked.slot, scale.judge), root))
+    if asked.benchmark and expansion.reading.get("selection") == "test" and not benchmarks(expansion):
+        reasons.append("the released code chooses the epoch on the five benchmarks, of which none is placed")
     return next((reason for reason in reasons if reason), None)
 
 

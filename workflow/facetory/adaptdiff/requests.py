@@ -24,7 +24,7 @@ DIVERSITY = (
     "genuine_std_between",
     "identity_spread",
 )
-LEAKAGE = ("leakage_mean", "leakage_p99", "leakage_max")
+LEAKAGE = ("leakage_mean", "leakage_p99", "leakage_max", "leakage_asked")
 VERIFIED = ("accuracy", "mean_accuracy", "tar")
 METRICS = (*SEPARATED, *MOMENTS, *DIVERSITY, *LEAKAGE, *VERIFIED)
 """The first word of a metric; that of "tar" is followed by the false accept rate."""
