@@ -89,6 +89,7 @@ def test_histograms_show_every_method_on_the_same_axes(tmp_path, name):
         assert np.sqrt(share @ (middle - mean) ** 2) == pytest.approx(std, abs=0.01)
     assert "EER 0.100 [0.037]" in words(figure.axes[2]) and "FDR 0.100 [5.806]" in words(figure.axes[2])
     assert "anny_people in place of FFHQ" in figure.legends[0].get_title().get_text()
+    assert "1,000 genuine scores a panel." in " ".join(text.get_text() for text in figure.texts)
     legible(figure)
 
 
@@ -156,6 +157,19 @@ def test_an_ablation_has_a_place_a_setting_with_its_interval(tmp_path):
         spans = [tuple(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2]
         np.testing.assert_allclose(spans, [(0.09, 0.11), (1.89, 2.31)])
         assert words(axes) == "not run"
+    legible(figure)
+
+
+def test_an_ablation_of_samplers_names_the_steps_that_ran(tmp_path):
+    steps = {"DDPM, 1000": (1000, 25), "DDIM, 200": (200, 200)}
+    cells = [
+        made.cell(row, "eer", 0.1).model_copy(update={"steps": asked, "grid": ran})
+        for row, (asked, ran) in steps.items()
+    ]
+    table = made.table(*cells, name="ablation_sampler")
+    figure, _ = drawn(made.plan("ablation_sampler", table, {}), table, tmp_path)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["DDPM, 1000 (ran\N{NO-BREAK SPACE}25)", "DDIM, 200"]
     legible(figure)
 
 

@@ -199,6 +199,15 @@ def test_a_set_that_was_killed_goes_on(model, tmp_path, monkeypatch):
         drawn(model, tmp_path, *SMALL)
 
 
+def test_what_cannot_be_drawn_is_refused_before_anything_is(model, tmp_path):
+    pool = read_model(model).about.pool
+    with pytest.raises(FacetoryError, match=f"has {pool} identities, {pool - 3} from number 3 on"):
+        typed("faces", model, "--out", tmp_path / "set", "--identities", pool, "--first", 3)
+    refused = CliRunner().invoke(app, ["faces", str(model), "--out", str(tmp_path / "set"), "--w-max", "-1"])
+    assert refused.exit_code == 2
+    assert not (tmp_path / "set").exists()
+
+
 def test_an_identity_without_faces_is_passed_over(model, monkeypatch):
     from facetory.adaptdiff import synthesis
 
@@ -286,6 +295,7 @@ def test_separability_of_any_folder(people, judged, tmp_path):
     )  # fmt: skip
     for part in ("EER", "FDR", "8 people, 32 faces", "48 genuine and 448 impostor"):
         assert part in " ".join(shown.split())
+    assert "No FMR1000: 448 impostor scores cannot show a rate of 1 in 1,000." in shown
     told = read_json(tmp_path / "own.json")
     assert told["judge"] == "demo_judge" and told["metrics"]["genuine_mean"]["value"] > 0.99
     assert told["metrics"]["eer"]["value"] < 0.2 and told["alignment"] == "none"
@@ -336,9 +346,27 @@ def test_verify_faces_on_a_bin_and_on_a_folder(people, monkeypatch, tmp_path):
     assert "own 100.00" in shown and "bootstrap over pairs or people" in shown
 
 
+def test_verify_faces_takes_a_drawn_set_as_it_is(model, monkeypatch, tmp_path):
+    from facetory.recognition import verify_folder
+
+    read = verify_folder.read_folder
+    turned = []
+    monkeypatch.setattr(verify_folder, "recogniser", lambda *_: colours)
+    monkeypatch.setattr(
+        verify_folder, "read_folder", lambda *own: turned.append(own[2]) or read(*own[:2], "none")
+    )
+    drawn(model, tmp_path / "set", "--identities", 4, "--images", 2)
+    shutil.copytree(tmp_path / "set", tmp_path / "own", ignore=shutil.ignore_patterns("settings.json"))
+    words = ("verify-faces", "somebody", "--folds", 2, "--px", 16, "--device", "cpu")
+    typed(*words, "--pairs", tmp_path / "set", "--pairs", tmp_path / "own")
+    assert turned == ["none", "mtcnn"]
+
+
 def test_verify_faces_says_what_is_wrong(people, tmp_path):
     with pytest.raises(FacetoryError, match="Nothing to verify on"):
         typed("verify-faces", "dlib")
+    with pytest.raises(FacetoryError, match=r"lfw\.bin: there is no such file"):
+        typed("verify-faces", "dlib", "--bin", tmp_path / "lfw.bin")
     with pytest.raises(FacetoryError, match="verification set"):
         typed("verify-faces", "dlib", "--bin", bin_of(tmp_path / "own.bin", 4))
     with pytest.raises(FacetoryError, match="Ask for fewer folds"):

@@ -51,7 +51,8 @@ def ablation(measured: CellTable) -> tuple[Figure, Rows]:
         axes.set_title(_labelled(own[0]))
         axes.locator_params(axis="x", nbins=4)
         axes.margins(x=0.12)
-    names = ["\n".join(textwrap.wrap(row, 26, break_long_words=False)) for row in measured.rows]
+    named = named_with_steps(measured)
+    names = ["\n".join(textwrap.wrap(name, 26, break_long_words=False)) for name in named]
     line[0].set_yticklabels([as_mathtext(name) for name in names])
     _key(figure, measured, columns, [])
     return figure, told(measured.cells)
@@ -80,6 +81,15 @@ def w_max(measured: CellTable, guidance: Mapping[str, Guidance]) -> tuple[Figure
         row["schedule"] = asked and asked.schedule
         row["w_max"] = (asked.w_max if weighs else 0.0) if asked else None
     return figure, rows
+
+
+def named_with_steps(measured: CellTable) -> list[str]:
+    """The rows; where they differ in steps, with those that ran: ``DDIM, 200 (ran 20)``."""
+    ran = {cell.row: (cell.steps, cell.grid) for cell in measured.cells if cell.grid is not None}
+    if len(set(ran.values())) < 2:
+        return list(measured.rows)
+    told = {row: f" (ran\N{NO-BREAK SPACE}{grid})" for row, (steps, grid) in ran.items() if grid != steps}
+    return [row + told.get(row, "") for row in measured.rows]
 
 
 def metrics_of(measured: CellTable) -> list[str]:

@@ -69,7 +69,8 @@ def histograms(measured: CellTable, densities: Mapping[str, Densities]) -> tuple
     """A panel a method (row of the table); ``densities`` by row, of those that ran."""
     if empty := nothing_ran(measured):
         return empty
-    figure = drawing.sheet(3.1 * len(measured.rows), 3.4, f"{RULE} {footer(measured)}")
+    note = f"{RULE} {_counts(measured)} {footer(measured, statistics=False)}"
+    figure = drawing.sheet(3.1 * len(measured.rows), 3.4, note)
     line = figure.subplots(1, len(measured.rows), squeeze=False)[0]
     tallest = max(max(own.genuine.max(), own.impostor.max()) for own in densities.values())
     for axes, method in zip(line, measured.rows, strict=True):
@@ -111,6 +112,13 @@ def _word(cell: Cell) -> str:
         return ""
     published = "" if cell.published is None else f" [{cell.published:.{cell.decimals}f}]"
     return f"{METRICS[cell.metric]:<7} {cell.value:.{cell.decimals}f}{published}"
+
+
+def _counts(measured: CellTable) -> str:
+    """``450 genuine and 15,660 impostor scores a panel.``"""
+    own = {(cell.metric, cell.n): None for cell in measured.cells if cell.n}
+    counts = [f"{n:,} {kind}" for kind in COLOURS for metric, n in own if metric == f"{kind}_mean"]
+    return f"{' and '.join(counts)} scores a panel." if counts else ""
 
 
 def _metric_rows(measured: CellTable) -> Rows:

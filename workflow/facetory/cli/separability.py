@@ -141,5 +141,8 @@ def _show(found: Separation, folder: Path) -> None:
         f"{about['identities']} people, {about['faces']} faces of {folder}, judged by {about['judge']}: "
         f"{about['genuine']:,} genuine and {about['impostor']:,} impostor scores."
     )
+    for name, own in about["metrics"].items():
+        if own["value"] is None:
+            print(f"No {TITLES.get(name, name.replace('_', ' '))}: {own['reason']}.")
     if about["unseen"]:
         print(f"Left out: {about['unseen']} pictures in which the judge finds no face.")

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
+from facetory.pipeline.files import FacetoryError
+
 FACES_HELP = """Draw synthetic identities with several faces each, in a folder per identity.
 
 MODEL is the folder of an exported generator (identity_models/… of a scale's results). Nobody in the pictures
@@ -15,8 +17,8 @@ exists: identities are random, and no photograph is read. Beside the pictures, e
 metadata that it is synthetic, lie metadata.csv, identities.safetensors (the contexts), contact_sheet.png and
 README.txt. A set that was killed goes on from the identities that it has, by the same command.
 
-An image depends on the model, the settings, the seed, its identity and its number: asking for more identities
-or images adds to a set and changes none of it.
+An image depends on the model, the settings, the seed, its identity and its number: a larger set, in a folder
+of its own, holds the smaller one's images unchanged.
 
 Examples:
 
@@ -50,7 +52,7 @@ def make(
         Literal["none", "constant", "linear", "reverse"] | None,
         typer.Option(help="How w runs: none is IDiff-Face, constant NegFaceDiff, linear AdaptDiff."),
     ] = None,
-    w_max: Annotated[float | None, typer.Option(help="How strongly faces are led away.")] = None,
+    w_max: Annotated[float | None, typer.Option(min=0, help="How strongly faces are led away.")] = None,
     negative: Annotated[
         Literal["far", "mid", "close", "random", "null"] | None,
         typer.Option(help="Whom each identity is led away from."),
@@ -83,6 +85,12 @@ def make(
         from facetory.training.progress import shown
 
         faces = IdentityFaces.from_folder(model, "cuda" if on_gpu else "cpu")
+        if first + identities > (pool := faces.about.pool):
+            left = max(pool - first, 0)
+            raise FacetoryError(
+                f"{model}: has {pool} identities, {left} from number {first} on, fewer than {identities}. "
+                "Ask for fewer, or for more images of each."
+            )
         with shown(f"identities by {faces.about.name}", 0, identities) as show:
             spec = write_set(
                 faces,

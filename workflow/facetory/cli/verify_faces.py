@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from facetory.cli.separability import alignment_of
 from facetory.pipeline.files import FacetoryError
 
 VERIFY_HELP = """Verify faces: are two pictures of one person?  Accuracy over ten folds, with its interval.
@@ -42,8 +43,11 @@ def verify_faces(
     count: Annotated[int, typer.Option(min=2, help="Pairs drawn from such a folder.")] = 6000,
     folds: Annotated[int, typer.Option(min=2, help="Folds of such pairs.")] = 10,
     alignment: Annotated[
-        Literal["mtcnn", "mtcnn_unshifted", "none"], typer.Option(help="How such faces are turned.")
-    ] = "mtcnn",
+        Literal["auto", "mtcnn", "mtcnn_unshifted", "none"],
+        typer.Option(
+            help="Turn such faces to the template; auto: not where `facetory faces` wrote the folder."
+        ),
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of such pairs.")] = 0,
     px: Annotated[int, typer.Option(min=16, help="Side of the faces.")] = 112,
     batch_size: Annotated[int, typer.Option(min=1, help="Pairs in a forward pass.")] = 128,
@@ -60,6 +64,9 @@ def verify_faces(
         raise FacetoryError("Nothing to verify on: give --bin FILE or --pairs DIR, one at least.")
     if sha256 and len(bins or ()) != 1:
         raise FacetoryError("--sha256: is of one file. Give one --bin with it.")
+    for path in bins or ():
+        if not path.is_file():
+            raise FacetoryError(f"{path}: there is no such file. Give a .bin verification set.")
     on_gpu = bool(visible_gpus()) if device == "auto" else device == "cuda"
     computed: Any = {
         "device": "cuda" if on_gpu else "cpu",
@@ -72,7 +79,8 @@ def verify_faces(
 
         found = [verify_bin(model, path, sha256=sha256, px=px, **computed) for path in bins or ()]
         for folder in pairs or ():
-            found.append(verify_folder(model, folder, count, folds, px, alignment, seed, **computed))
+            turned: Any = alignment_of(folder) if alignment == "auto" else alignment
+            found.append(verify_folder(model, folder, count, folds, px, turned, seed, **computed))
     reports = [_report(model, each) for each in found]
     if as_json:
         print(json.dumps(reports, indent=1, ensure_ascii=False, allow_nan=False))
