@@ -74,6 +74,7 @@ def test_a_cell_tells_what_faces_and_recogniser_it_had(tmp_path, demo):
         "network small (paper: iresnet50)",
         "sampling steps 20 (paper: 200)",
         "orl stands in for LFW",
+        "trained on anny_basic (paper: FFHQ)",
     ):
         assert words in cell.reason
 
@@ -128,4 +129,4 @@ def test_seeds_share_their_pairs_so_their_bounds_are_averaged():
 
 def test_benchmarks_share_people_so_no_width_is_lost_either():
     mean = mean_of_benchmarks([Estimate(0.8, 0.77, 0.83, 10), Estimate(0.6, 0.56, 0.64, 20)])
-    assert mean == pytest.approx(Estimate(0.7, 0.665, 0.735, 30))
+    assert mean == pytest.approx(Estimate(0.7, 0.665, 0.735, 0))

@@ -126,6 +126,8 @@ def test_stand_ins_of_training_and_of_the_benchmark_are_both_told():
     cell = cells(expanded("demo"), "table1", "AdaptDiff, 1.0")[0]
     assert (cell.dataset, cell.stand_in, cell.trained_on) == ("orl", True, "anny_basic")
     assert (cell.steps, cell.grid) == (200, 20)
+    real = cells(expanded("demo"), "table1", "AdaptDiff, 1.0")[1]
+    assert (real.dataset, real.stand_in, real.trained_on) == ("agedb_30", False, "anny_basic")
 
 
 def test_shards_follow_the_scale():

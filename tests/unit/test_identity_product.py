@@ -193,7 +193,7 @@ def test_a_set_that_was_killed_goes_on(model, tmp_path, monkeypatch):
     assert (folder / "00000" / "00.png").stat().st_mtime_ns == first
     for name in ("metadata.csv", "identities.safetensors", "contact_sheet.png"):
         assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    with pytest.raises(FacetoryError, match="holds files already"):
+    with pytest.raises(FacetoryError, match="this very set lies here, whole"):
         drawn(model, folder, *SMALL)
     with pytest.raises(FacetoryError, match="holds files already"):
         drawn(model, tmp_path, *SMALL)

@@ -11,7 +11,7 @@ import numpy as np
 from facetory.adaptdiff.protocol import budget_of, differences_apart
 from facetory.metrics.bootstrap import Estimate
 from facetory.pipeline.files import read_json
-from facetory.pipeline.registry import Plan, PlannedCell
+from facetory.pipeline.registry import Plan, PlannedCell, paper_file
 from facetory.report.cells import CellTable
 from facetory.report.measured import Measured, cell_of, table_of, why_unmade
 
@@ -52,6 +52,7 @@ def _found(cell: PlannedCell, root: Path, read: Manifests) -> Measured | str:
         return values
     budget = budget_of(manifests)
     apart = differences_apart(budget, cell.grid is not None, cell.steps, cell.grid)
+    apart += _trained_elsewhere(cell)
     if cell.metric == "mean_accuracy" and (count := len(_examined(manifests))) < BENCHMARKS:
         apart.append(f"mean of {count} benchmarks (paper: {BENCHMARKS})")
     sd = float(np.std([each.value for each in values], ddof=1)) if len(values) > 1 else None
@@ -66,9 +67,17 @@ def mean_of_seeds(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def mean_of_benchmarks(estimates: Sequence[Estimate]) -> Estimate:
-    """The same over benchmarks, n over all of them: CALFW and CPLFW show LFW's people, so the errors are not
-    independent."""
-    return mean_of_seeds(estimates)._replace(n=sum(each.n for each in estimates))
+    """The same over benchmarks, without an n of its own: CALFW and CPLFW show LFW's people, so the errors are
+    not independent."""
+    return mean_of_seeds(estimates)._replace(n=0)
+
+
+def _trained_elsewhere(cell: PlannedCell) -> list[str]:
+    """What a benchmark's recogniser learnt from where that is not the paper's data."""
+    own = paper_file("adaptdiff")["slots"].get(cell.trained_slot)
+    if own is None or cell.trained_slot == cell.slot or cell.trained_on == own["dataset"]:
+        return []
+    return [f"trained on {cell.trained_on} (paper: {own['title']})"]
 
 
 def _values(cell: PlannedCell, manifests: Manifests) -> list[Estimate] | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facetory.adaptdiff.model_folder import Data, Measured, Metric, Model
-from facetory.adaptdiff.spec import Guidance, IdentitySampler
+from facetory.adaptdiff.spec import GeneratorSpec, Guidance, IdentitySampler
 
 CARD = """---
 license: {identifier}
@@ -105,7 +105,7 @@ def card(model: Model) -> str:
         parameters=model.parameters,
         latent=" × ".join(map(str, model.latent)),
         context_size=model.context_size,
-        trained="the authors' weights" if own.weights else f"{own.steps:,} steps at batch {own.batch_size}",
+        trained=training_in_words(own),
         first_stage=model.first_stage,
         pool=model.pool,
         data=_data(data),
@@ -113,6 +113,14 @@ def card(model: Model) -> str:
         notices="\n".join(f"\n{notice}\n" for notice in notices),
         measured=_measured(model.measured),
     )
+
+
+def training_in_words(own: GeneratorSpec) -> str:
+    """How long it was trained, and what it started from, whose training data count as its own."""
+    if own.weights:
+        return "the authors' weights"
+    started = f", from the weights of {own.initial} (see its card for what those learnt from)"
+    return f"{own.steps:,} steps at batch {own.batch_size}{started if own.initial else ''}"
 
 
 def guidance_in_words(own: Guidance) -> str:

@@ -59,13 +59,12 @@ def _cell(asked: Asked, name: str, expansion: Expansion, result: Study) -> Plann
     into = Study(settings) if reason else result
     seeds = _seeds(asked, expansion)
     made = [_made(asked, seed, expansion, into) for seed in seeds]
-    trained = expansion.paper["slots"][asked.slot]["dataset"]
-    own_stand_in = asked.of != "embedder" and settings.is_stand_in(asked.slot, trained)
+    shown = {"synthesis": "synthetic", "authentic": asked.split, "embedder": "test"}
     return PlannedCell(
         **shared,
         dataset=settings.dataset_of(slot),
-        split="test" if asked.benchmark else "train",
-        stand_in=settings.is_stand_in(slot, about["dataset"]) or own_stand_in,
+        split="test" if asked.benchmark else shown[asked.of],
+        stand_in=settings.is_stand_in(slot, about["dataset"]),
         **_steps(asked, expansion),
         trained_slot=asked.slot if asked.of != "embedder" else None,
         trained_on=settings.dataset_of(asked.slot) if asked.of != "embedder" else None,

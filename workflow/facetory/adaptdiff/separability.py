@@ -77,10 +77,11 @@ def separability_of_folder(
     """
     shown = read_folder(folder, px, alignment)
     rows = complete(shown, identities, images)
-    if len(np.unique(shown.identity[rows])) < 2:
+    counts = np.bincount(shown.identity[rows])
+    if (counts >= 2).sum() < 2:
         raise FacetoryError(
-            f"{folder}: fewer than two people have {images or 1} pictures; two are needed. "
-            "Compare fewer images of each."
+            f"{folder}: fewer than two people have {max(images or 2, 2)} pictures; two are needed, with two "
+            "pictures each at least. Give more pictures, or compare fewer images of each."
         )
     return separation(shown, rows, judge, share, seed, device, data_root)
 

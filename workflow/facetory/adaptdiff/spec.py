@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from facetory.faces.spec import Alignment, FaceSetSpec
 from facetory.pipeline.spec import FaceTrainSpec, Spec
 from facetory.recognition.face_spec import Embedder
@@ -78,7 +80,7 @@ class Guidance(Spec):
     """
 
     schedule: Literal["none", "constant", "linear", "reverse"] = "linear"
-    w_max: float = 1.0
+    w_max: float = Field(default=1.0, ge=0)
     negative: Negative = "far"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from facetory.adaptdiff.identity_faces import IdentityFaces, SyntheticIdentity
-from facetory.adaptdiff.model_card import guidance_in_words, sampler_in_words
+from facetory.adaptdiff.model_card import guidance_in_words, sampler_in_words, training_in_words
 from facetory.adaptdiff.spec import SynthesisSpec
 from facetory.data.images import read_image
 from facetory.data.index import write_csv
@@ -68,6 +68,8 @@ def _claim(folder: Path, asked: dict[str, Any]) -> None:
     """Take an empty folder, or one of the same set that is not finished."""
     path = folder / SETTINGS
     if folder.is_dir() and any(folder.iterdir()):
+        if (folder / METADATA).exists() and path.is_file() and read_json(path) == asked:
+            raise FacetoryError(f"{folder}: this very set lies here, whole. Name a new folder for another.")
         if not path.is_file() or (folder / METADATA).exists():
             raise FacetoryError(f"{folder}: holds files already. Name a new or empty folder.")
         if read_json(path) != asked:
@@ -129,7 +131,7 @@ def _finish(folder: Path, places: Sequence[Path], faces: IdentityFaces, spec: Sy
         guidance=guidance_in_words(spec.guidance),
         sampler=sampler_in_words(spec.sampler),
         seed=spec.seed,
-        trained=f"It learnt from {data.title}{stands_in}.",
+        trained=f"It learnt from {data.title}{stands_in}: {training_in_words(about.training)}.",
     )
     write_text(folder / "README.txt", text)
     write_csv(folder / METADATA, COLUMNS, (_row(file, faces, spec) for p in places for file in pictures(p)))
