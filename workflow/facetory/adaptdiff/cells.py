@@ -36,7 +36,8 @@ def table(plan: Plan, root: Path | str) -> CellTable:
         decimals = 2 if cell.unit == "%" else 3
         found = _found(cell, Path(root), read)
         cells.append(cell_of(cell, plan, found, 0.5 * 10.0**-decimals, decimals))
-    resampled = "people, of benchmarks without names over pairs"
+    examined = any(cell.unit == "%" for cell in plan.cells)
+    resampled = "people, or over pairs where a benchmark names nobody" if examined else "people"
     return table_of(plan, STUBS.get(plan.name, ["Method"]), cells, resampled=resampled)
 
 
