@@ -13,6 +13,8 @@ include: "workflow/rules/common.smk"
 
 
 onstart:
+    if workflow.local_exec:  # its timers pile up, and wake the scheduler ever more often
+        workflow.scheduler.job_rate_limiter = None
     if SETTINGS.device == "cpu":  # CUDA must not be forked, and its jobs are long
         warm.start()
 
