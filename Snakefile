@@ -13,7 +13,9 @@ include: "workflow/rules/common.smk"
 
 
 onstart:
-    if workflow.local_exec:  # its timers pile up, and wake the scheduler ever more often
+    if (
+        workflow.local_exec
+    ):  # its timers pile up, and wake the scheduler ever more often
         workflow.scheduler.job_rate_limiter = None
     if SETTINGS.device == "cpu":  # CUDA must not be forked, and its jobs are long
         warm.start()
