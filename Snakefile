@@ -13,9 +13,8 @@ include: "workflow/rules/common.smk"
 
 
 onstart:
-    if (
-        workflow.local_exec
-    ):  # its timers pile up, and wake the scheduler ever more often
+    # The timers of the limiter pile up and wake the scheduler ever more often; cores limit it here.
+    if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
     if SETTINGS.device == "cpu":  # CUDA must not be forked, and its jobs are long
         warm.start()
