@@ -7,6 +7,7 @@ from facetory.adaptdiff.spec import ContextSpec
 from facetory.faces.face_set import file_entry, write_face_file
 from facetory.faces.spec import FaceSetSpec
 from facetory.pipeline.files import FacetoryError, open_tensors, read_json, read_metadata, write_json
+from facetory.recognition.identity import BATCH
 
 SPEC = ContextSpec(faces=FaceSetSpec(dataset="drawn", px=8, alignment="none"), embedder="demo_context")
 FACES = 21
@@ -70,7 +71,7 @@ def test_a_face_and_its_mirror_image(tmp_path):
 def test_every_forward_pass_is_of_one_size(tmp_path):
     _, faces = gathered(tmp_path / "set")
     contexts.embed_contexts(SPEC, faces, tmp_path / "made")
-    assert sizes == [contexts.BATCH] * 4
+    assert sizes == [BATCH] * 4
 
 
 def test_a_set_that_was_not_gathered_gives_its_reason(tmp_path):

@@ -12,7 +12,7 @@ from facetory.adaptdiff.spec import ContextSpec
 from facetory.faces.face_set import FaceSet, read_face_set
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_tensors
 from facetory.pipeline.provenance import manifest
-from facetory.recognition.identity import BATCH, embedder
+from facetory.recognition.identity import embedder, in_full_batches
 from facetory.recognition.judges_catalogue import identity_weights
 
 Embed = Callable[[np.ndarray], np.ndarray]
@@ -68,15 +68,9 @@ def embed_contexts(
 
 
 def both_embedded(shown: FaceSet, embed: Embed) -> np.ndarray:
-    """Embeddings (n, 2, d) float32 of a set's faces and of their mirror images.
+    """Embeddings (n, 2, d) float32 of a set's faces and of their mirror images (`in_full_batches`)."""
 
-    Every forward pass is of `BATCH` faces, so a row is a function of its face alone.
-    """
-    found = []
-    for first in range(0, len(shown.identity), BATCH):
-        rows = np.arange(first, min(first + BATCH, len(shown.identity)))
-        filled = np.resize(rows, BATCH)
-        pixels = shown.pixels(filled)
-        mirrored = np.ascontiguousarray(pixels[..., ::-1])
-        found.append(np.stack([embed(pixels), embed(mirrored)], 1)[: len(rows)])
-    return np.concatenate(found).astype(np.float32)
+    def both(pixels: np.ndarray) -> np.ndarray:
+        return np.stack([embed(pixels), embed(np.ascontiguousarray(pixels[..., ::-1]))], 1)
+
+    return in_full_batches(both, shown, np.arange(len(shown.identity)))

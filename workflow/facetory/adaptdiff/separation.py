@@ -14,7 +14,7 @@ from facetory.metrics.bootstrap import Estimate
 from facetory.metrics.pair_bootstrap import PairScores, estimates
 from facetory.recognition.face_spec import Embedder
 from facetory.recognition.features import feature_network
-from facetory.recognition.identity import BATCH, embedder
+from facetory.recognition.identity import embedder, in_full_batches
 
 BINS = 200
 """Of the histograms, between −1 and 1."""
@@ -80,12 +80,8 @@ def separation(
 def embedded(
     shown: FaceSet, rows: np.ndarray, judge: Embedder, device: str, data_root: Path | str
 ) -> np.ndarray:
-    """Embeddings (n, d) float32 of some faces; every forward pass is of `BATCH`."""
-    embed, found = embedder(judge, device, data_root), []
-    for first in range(0, len(rows), BATCH):
-        part = rows[first : first + BATCH]
-        found.append(embed(shown.pixels(np.resize(part, BATCH)))[: len(part)])
-    return np.concatenate(found).astype(np.float32)
+    """Embeddings (n, d) float32 of some faces (`in_full_batches`)."""
+    return in_full_batches(embedder(judge, device, data_root), shown, rows)
 
 
 def measured(

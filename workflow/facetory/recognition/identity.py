@@ -13,6 +13,8 @@ from facetory.recognition.judges_catalogue import IDENTITY, entry
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from facetory.faces.face_set import FaceSet
+
 BATCH = 16
 
 
@@ -61,6 +63,20 @@ def _network(name: str, device: str, data_root: Path | str) -> Callable[[np.ndar
     from facetory.recognition.dlib_embedder import dlib_embedder
 
     return dlib_embedder(device, data_root)
+
+
+def in_full_batches(
+    embed: Callable[[np.ndarray], np.ndarray], shown: FaceSet, rows: np.ndarray
+) -> np.ndarray:
+    """``embed`` of some faces of a set, (len(rows), …) float32.
+
+    Every call is of `BATCH` faces, the last ones filled up, so that a row is a function of its face alone.
+    """
+    found = []
+    for first in range(0, len(rows), BATCH):
+        part = rows[first : first + BATCH]
+        found.append(embed(shown.pixels(np.resize(part, BATCH)))[: len(part)])
+    return np.concatenate(found).astype(np.float32)
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
