@@ -26,22 +26,24 @@ STUBS = {
 }
 BENCHMARKS = 5
 Manifests = Mapping[Path, dict[str, Any]]
+Slots = Mapping[str, dict[str, str]]
 
 
 def table(plan: Plan, root: Path | str) -> CellTable:
     """A plan's cells, measured from the records in ``root``, a scale's results folder."""
     read = {Path(root) / path: read_json(Path(root) / path) for path in plan.inputs}
+    slots = paper_file(plan.paper)["slots"]
     cells = []
     for cell in plan.cells:
         decimals = 2 if cell.unit == "%" else 3
-        found = _found(cell, Path(root), read)
+        found = _found(cell, Path(root), read, slots)
         cells.append(cell_of(cell, plan, found, 0.5 * 10.0**-decimals, decimals))
     examined = any(cell.unit == "%" for cell in plan.cells)
     resampled = "people, or over pairs where a benchmark names nobody" if examined else "people"
     return table_of(plan, STUBS.get(plan.name, ["Method"]), cells, resampled=resampled)
 
 
-def _found(cell: PlannedCell, root: Path, read: Manifests) -> Measured | str:
+def _found(cell: PlannedCell, root: Path, read: Manifests, slots: Slots) -> Measured | str:
     """A cell's measurement over all seeds, or why there is none."""
     if cell.not_run or cell.kind != "measured":
         return cell.not_run or "never measured"
@@ -53,7 +55,7 @@ def _found(cell: PlannedCell, root: Path, read: Manifests) -> Measured | str:
         return values
     budget = budget_of(manifests)
     apart = differences_apart(budget, cell.grid is not None, cell.steps, cell.grid)
-    apart += _trained_elsewhere(cell)
+    apart += _trained_elsewhere(cell, slots)
     if cell.metric == "mean_accuracy" and (count := len(_examined(manifests))) < BENCHMARKS:
         apart.append(f"mean of {count} benchmarks (paper: {BENCHMARKS})")
     sd = float(np.std([each.value for each in values], ddof=1)) if len(values) > 1 else None
@@ -73,9 +75,9 @@ def mean_of_benchmarks(estimates: Sequence[Estimate]) -> Estimate:
     return mean_of_seeds(estimates)._replace(n=0)
 
 
-def _trained_elsewhere(cell: PlannedCell) -> list[str]:
+def _trained_elsewhere(cell: PlannedCell, slots: Slots) -> list[str]:
     """What a benchmark's recogniser learnt from where that is not the paper's data."""
-    own = paper_file("adaptdiff")["slots"].get(cell.trained_slot)
+    own = slots.get(cell.trained_slot or "")
     if own is None or cell.trained_slot == cell.slot or cell.trained_on == own["dataset"]:
         return []
     return [f"trained on {cell.trained_on} (paper: {own['title']})"]
