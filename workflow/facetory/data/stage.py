@@ -55,7 +55,7 @@ def index(
     no test image is dropped.  With ``limit_per_class`` ({split: count}) that many samples of each class are
     kept by keyed randomness, and the manifest says so.
     """
-    source, folder = Path(source), Path(folder)
+    source, folder = Path(source).absolute(), Path(folder)
     unknown_splits = set(limit_per_class or ()) - set(SPLITS)
     if unknown_splits:
         raise FacetoryError(
