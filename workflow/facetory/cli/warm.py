@@ -44,11 +44,19 @@ STREAMS = 3
 
 
 def entry() -> None:
-    """The command `facetory`: by the server where one is running, else in this process."""
-    status = hand_over()
-    if status is not None:
-        sys.exit(status)
-    _run()
+    """The command `facetory`: by the server where one is running, else in this process.
+
+    One that ends by EX_TEMPFAIL is started again as it stands.
+    """
+    try:
+        status = hand_over()
+        if status is not None:
+            sys.exit(status)
+        _run()
+    except SystemExit as end:
+        if end.code != os.EX_TEMPFAIL:
+            raise
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def start(libraries: tuple[str, ...] = LIBRARIES) -> Path:

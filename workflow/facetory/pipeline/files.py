@@ -15,7 +15,12 @@ import numpy as np
 
 
 class FacetoryError(Exception):
-    """An error that a user can act on; its message says what, where, and what to do."""
+    """An error that a user can act on; its message says what, where, and what to do.
+
+    ``status`` is the exit status of a command that ends by it.
+    """
+
+    status = 1
 
 
 @contextmanager

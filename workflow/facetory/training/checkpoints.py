@@ -6,6 +6,7 @@ metadata.  Random states are not in it: all draws are functions of the seed and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +17,29 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 KEPT = 2
+INTERRUPT = "FACETORY_INTERRUPT"
+"""The environment variable under which every training stops once, so that its resuming is rehearsed."""
+
+
+class Interrupted(FacetoryError):
+    """A rehearsal's training stopped after its first checkpoint; the same command goes on from there."""
+
+    status = os.EX_TEMPFAIL
 
 
 def save(folder: Path, key: str, step: int, tensors: dict[str, Tensor], position: dict[str, Any]) -> None:
     """Write ``folder/step-<step>.safetensors`` for the spec hash ``key`` and delete all but the last two."""
     for left_over in folder.glob(".step-*.aside.safetensors"):
         left_over.unlink(missing_ok=True)
+    first = not found(folder)
     metadata = {"key": key, "step": step, "position": position}
     write_tensors(folder / f"step-{step:08d}.safetensors", tensors, metadata)
     for old in found(folder)[:-KEPT]:
         old.unlink(missing_ok=True)
+    if first and os.environ.get(INTERRUPT):
+        raise Interrupted(
+            f"stopped after its first checkpoint ({INTERRUPT}); the same command goes on from it."
+        )
 
 
 def newest(
