@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -28,6 +29,8 @@ except FacetoryError as error:
     raise WorkflowError(str(error)) from None
 
 SETTINGS = STUDY.settings
+if SETTINGS.rehearsal:  # every training stops once and is resumed
+    os.environ["FACETORY_INTERRUPT"] = "1"
 RESULTS = SETTINGS.name
 CONFIG = json.dumps(
     SETTINGS.config.model_dump(mode="json", exclude_defaults=True), sort_keys=True
@@ -248,6 +251,12 @@ def folder_of(name):
 classifier_folder, diffusion_folder, guide_folder, judge_folder, edit_folder = map(
     folder_of, ("classifier", "diffusion", "guide", "judge", "edit")
 )
+
+
+def stands_in_for_argument(titles):
+    """The datasets that a model's own training data replace, for the command line."""
+    replaced = SETTINGS.replaced(" and ".join(titles))
+    return f"--stands-in-for {shlex.quote(replaced)}" if titles else ""
 
 
 def plan_inputs(wildcards):

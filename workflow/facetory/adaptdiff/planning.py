@@ -53,7 +53,7 @@ class Expansion:
     @property
     def precision(self) -> dict[str, Any]:
         """The scale's precision of generation, on a GPU."""
-        return {"precision": self.scale.precision if self.settings.device == "cuda" else "no"}
+        return {"precision": self.settings.precision(self.scale.precision)}
 
 
 def face_set(slot: str, expansion: Expansion, split: str = "train") -> FaceSetSpec:
@@ -92,7 +92,7 @@ def generator(slot: str, expansion: Expansion) -> GeneratorSpec:
         ema=expansion.reading.get("ema", own.ema),
         initial=own.initial,
         weights=weights if placed else None,
-        precision=own.precision if settings.device == "cuda" else "no",
+        precision=settings.precision(own.precision),
         checkpoint_every=own.checkpoint_every,
         reading=settings.config.reading,
         **expansion.common,
@@ -159,7 +159,7 @@ def recognizer(
 ) -> FaceRecognizerSpec:
     """A face recogniser that learns from a face set: of ``size``, or all of it."""
     own = expansion.scale.recognition.model_dump()
-    own["precision"] = own["precision"] if expansion.settings.device == "cuda" else "no"
+    own["precision"] = expansion.settings.precision(own["precision"])
     selection = expansion.reading.get("selection", "validation")
     examined = [benchmark(slot, expansion).id for slot in benchmarks(expansion)]
     return FaceRecognizerSpec(

@@ -109,7 +109,7 @@ def recognizer(name: str, slot: str, seed: int, expansion: Expansion) -> Recogni
         homepage = scale.homepage_model if configuration.features == "homepage" else {}
         model = ModelSpec(**_scaled(of_model, {**scale.model, **homepage}), **shape)
     training = scale.training.model_dump()
-    training["precision"] = scale.training.precision if settings.device == "cuda" else "no"
+    training["precision"] = settings.precision(scale.training.precision)
     return RecognizerSpec(
         **{**training, **of_training},
         **expansion.common,

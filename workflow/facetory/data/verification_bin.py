@@ -17,6 +17,7 @@ from facetory.data.catalogue import Entry
 from facetory.data.images import rgb
 from facetory.data.listing import Choose, Listing
 from facetory.data.restricted_pickle import load_plain
+from facetory.pipeline.fabricated import expected_sha256
 from facetory.pipeline.files import FacetoryError, sha256_of
 from facetory.pipeline.suggest import unknown
 
@@ -51,7 +52,8 @@ def read_bin(path: Path | str, px: int = 112, sha256: str | None = None) -> Pair
         raise unknown("verification set", path.stem, SHA256, str(path))
     if not path.is_file():
         raise FacetoryError(f"{path}: the file is missing. Place insightface's {path.name} there.")
-    if (found := sha256_of(path)) != (expected := sha256 or SHA256[path.stem]):
+    expected = sha256 or expected_sha256(path, SHA256[path.stem])
+    if (found := sha256_of(path)) != expected:
         raise FacetoryError(
             f"{path}: its sha256 is {found[:16]}…, expected {expected[:16]}…: truncated or another file. "
             "Get it again from insightface's datasets."

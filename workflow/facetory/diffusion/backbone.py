@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facetory.diffusion.catalogue import part_folder
+from facetory.pipeline.fabricated import expected_sha256
 from facetory.pipeline.files import FacetoryError, read_json, sha256_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def check_hashes(folder: Path, sha256: dict[str, str], part: str = "") -> None:
         path = folder / file
         if not path.is_file():
             raise FacetoryError(f"{path}: the file is missing. Copy the whole snapshot folder there.")
-        if (found := sha256_of(path)) != expected:
+        if (found := sha256_of(path)) != expected_sha256(path, expected):
             raise FacetoryError(
                 f"{path}: sha256 is {found}, expected {expected}. The file is damaged or of another "
                 "revision: fetch it again, or correct the hash in backbones.yaml if you mean to use it."

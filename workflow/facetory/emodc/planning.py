@@ -93,11 +93,21 @@ def timesteps(request: Request, expansion: Expansion) -> tuple[int, ...] | None:
     if is_discriminative(request, expansion):
         return (0,)
     if "timestep" in request:
-        return (paper_timestep(request["timestep"]),) if expansion.scale.sweep else None
+        return _swept(request["timestep"], expansion.scale.sweep)
+    if request.get("metric") in TIMED:
+        steps: int = request["steps"]
+        timed = expansion.scale.timing.timesteps.get(steps, steps)
+        return evaluation_timesteps(request["run"], timed)
     if request["steps"] == 1:
         return evaluation_timesteps(request["run"], 1)
-    steps = expansion.scale.grids.get(request["steps"])
-    return tuple(grid(steps)) if steps else None
+    own = expansion.scale.grids.get(request["steps"])
+    return tuple(grid(own)) if own else None
+
+
+def _swept(timestep: int, sweep: bool | tuple[int, ...]) -> tuple[int, ...] | None:
+    """One of the paper's single timesteps, where a scale's sweep has it."""
+    swept = timestep in sweep if isinstance(sweep, tuple) else sweep
+    return (paper_timestep(timestep),) if swept else None
 
 
 def model(request: Request, expansion: Expansion) -> dict[str, Any]:
@@ -125,8 +135,7 @@ def train_spec(request: Request, seed: int, expansion: Expansion) -> EmoDCTrainS
     return EmoDCTrainSpec(
         **chosen,
         **scale.budgets[slot].model_dump(),
-        **{key: getattr(scale, key) for key in SHARED}
-        | {"precision": scale.precision if settings.device == "cuda" else "no"},
+        **{key: getattr(scale, key) for key in SHARED} | {"precision": settings.precision(scale.precision)},
         dataset=settings.dataset_of(slot),
         device=settings.device,
         threads=settings.scale.threads,
@@ -157,7 +166,7 @@ def evaluation(request: Request, train: EmoDCTrainSpec | None, expansion: Expans
         extra_prompts=request.get("extra_prompts", False),
         noise_seed=scale.noise_seed,
         batch_size=scale.evaluation_batch_size,
-        precision=scale.evaluation_precision if settings.device == "cuda" else "no",
+        precision=settings.precision(scale.evaluation_precision),
         device=settings.device,
         threads=settings.scale.threads,
     )
@@ -191,7 +200,7 @@ def race(request: Request, train: EmoDCTrainSpec, expansion: Expansion) -> RaceS
         **scale.racing.model_dump(),
         noise_seed=scale.noise_seed,
         batch_size=scale.evaluation_batch_size,
-        precision=scale.evaluation_precision if settings.device == "cuda" else "no",
+        precision=settings.precision(scale.evaluation_precision),
         device=settings.device,
         threads=settings.scale.threads,
     )
@@ -200,7 +209,7 @@ def race(request: Request, train: EmoDCTrainSpec, expansion: Expansion) -> RaceS
 def timing(expansion: Expansion) -> EmoDCTimingSpec | None:
     """The one job that times all models of Table IX that can run; None where EmoDC's own cannot.
 
-    The numbers of timesteps are the paper's at every scale.
+    The numbers of timesteps are the paper's, whatever grids the scale evaluates, unless `Timing` says other.
     """
     scale, settings = expansion.scale, expansion.settings
     requests = [request for request in expansion.timed if not why_not(request, expansion)]
@@ -218,10 +227,10 @@ def timing(expansion: Expansion) -> EmoDCTimingSpec | None:
         dataset=train.dataset,
         split=settings.split_of(train.dataset),
         px=scale.px,
-        timesteps={r["steps"]: evaluation_timesteps(r["run"], r["steps"]) for r in own},
-        **scale.timing.model_dump(),
+        timesteps={r["steps"]: timesteps(r, expansion) or () for r in own},
+        **scale.timing.model_dump(exclude={"timesteps"}),
         batch_rows=scale.evaluation_batch_size,
-        precision=scale.evaluation_precision if settings.device == "cuda" else "no",
+        precision=settings.precision(scale.evaluation_precision),
         device=settings.device,
         threads=settings.scale.threads,
     )
@@ -270,6 +279,8 @@ def why_not(request: Request, expansion: Expansion) -> str | None:
         return expansion.backbone_missing(spec.backbone) if spec.backbone else None
     if reason := expansion.backbone_missing(expansion.scale.backbone):
         return reason
+    if "timestep" in request and timesteps(request, expansion) is None:
+        return f"scale {settings.config.scale} does not sweep over this timestep"
     if "steps" in request and timesteps(request, expansion) is None:
         grids = ", ".join(map(str, expansion.scale.grids.values()))
         return f"scale {settings.config.scale} runs grids of {grids} timesteps, none in place of this one"

@@ -93,12 +93,16 @@ class Generation(BaseModel):
 
 
 class Timing(BaseModel):
-    """Table IX: faces timed one at a time, batch sizes tried, and rounds of which the median is taken."""
+    """Table IX: faces timed one at a time, batch sizes tried, and rounds of which the median is taken.
+
+    ``timesteps`` maps the paper's numbers of timesteps to those that are timed in their place.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     images: int = 16
     batch_sizes: tuple[int, ...] = (4, 16, 64)
     repeats: int = 20
+    timesteps: dict[int, int] = {}
 
 
 class Racing(BaseModel):
@@ -116,6 +120,7 @@ class EmoDCScale(BaseModel):
     """The `emodc` part of a scale file.
 
     ``grids`` maps the paper's numbers of timesteps to the numbers that this scale affords, e.g. {100: 20}.
+    ``sweep`` says whether the paper's single timesteps run: all, none, or the listed ones (from 1).
     ``correlation_images_per_class`` bounds Fig. 4's samples: 43 of each of seven classes are its 300.
     """
 
@@ -125,7 +130,7 @@ class EmoDCScale(BaseModel):
     zero_shot_px: int = 512
     budgets: dict[str, Budget]
     grids: dict[int, int] = Field(default={1: 1, 10: 10, 100: 100, 200: 200, 500: 500, 1000: 1000})
-    sweep: bool = True
+    sweep: bool | tuple[int, ...] = True
     robustness: Robustness = Robustness()
     correlation_images_per_class: int | None = 43
     generation: Generation = Generation()

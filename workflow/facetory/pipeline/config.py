@@ -9,9 +9,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from facetory.pipeline.fabricated import FABRICATED, check_fabricated
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.gpu import visible_gpus
-from facetory.pipeline.spec import Reading, Spec
+from facetory.pipeline.spec import Precision, Reading, Spec
 from facetory.pipeline.suggest import unknown, validated
 
 WORKFLOW = Path(__file__).resolve().parents[2]
@@ -74,11 +75,17 @@ RELEASED = {
 class Scale(_Strict):
     """workflow/scales/<name>.yaml: sizes, budgets and slot -> dataset; each wing validates its own part.
 
-    ``faces_of`` names datasets whose faces are cut otherwise than ``faces`` says.
+    ``faces_of`` names datasets whose faces are cut otherwise than ``faces`` says.  ``extends`` names another
+    scale, whose keys stand where this one has none of its own.  ``device`` any is a GPU where there is one;
+    ``cpu_precision`` takes the place of reduced precisions on the CPU.
+    ``fabricated`` makes the scale a rehearsal: the images, people or pairs, by split, of each dataset that
+    `facetory rehearse fabricate` writes.
     """
 
     title: str
-    device: Literal["cpu", "cuda"] = "cpu"
+    extends: str | None = None
+    device: Literal["cpu", "cuda", "any"] = "cpu"
+    cpu_precision: Literal["no", "bf16"] = "no"
     threads: int = 1
     seeds: tuple[int, ...] = (0,)
     faces: Faces = Faces()
@@ -87,6 +94,7 @@ class Scale(_Strict):
     stand_ins: tuple[str, ...] = ()
     datasets: dict[str, dict[str, Any]] = {}
     evaluation_split: dict[str, Literal["train", "validation", "test"]] = {}
+    fabricated: dict[str, dict[str, int]] = {}
     pretraining: dict[str, Pretraining] = RELEASED
     recognition: dict[str, Any] = {}
     emodc: dict[str, Any] = {}
@@ -113,16 +121,34 @@ class Settings(_Strict):
 
         The driver is asked once: thousands of specs read this.
         """
-        return "cuda" if self.scale.device == "cuda" and visible_gpus() else "cpu"
+        return "cuda" if self.scale.device != "cpu" and visible_gpus() else "cpu"
+
+    def precision(self, asked: Precision) -> Precision:
+        """The precision that a stage asks for, as the device can have it."""
+        return asked if self.device == "cuda" or asked == "no" else self.scale.cpu_precision
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether the scale runs on fabricated datasets and random weights."""
+        return bool(self.scale.fabricated)
 
     def dataset_of(self, slot: str) -> str:
         """The dataset that fills a slot."""
         return self.config.slots.get(slot) or self.scale.slots[slot]
 
     def is_stand_in(self, slot: str, own: str | None = None) -> bool:
-        """True when the slot is filled by another dataset than the paper's ``own`` (named like the slot)."""
+        """True when the slot is filled by another dataset than the paper's ``own`` (named like the slot).
+
+        In a rehearsal everything stands in: what bears the dataset's name is fabricated.
+        """
+        if self.rehearsal:
+            return True
         dataset = self.dataset_of(slot)
         return dataset in (*self.scale.stand_ins, *self.config.datasets) or dataset != (own or slot)
+
+    def replaced(self, title: str) -> str:
+        """What a model card says that a stand-in replaces: a dataset's ``title``, and a rehearsal's name."""
+        return f"{title} in a rehearsal ({FABRICATED})" if self.rehearsal else title
 
     def split_of(self, dataset: str) -> str:
         """The split that is evaluated on a dataset."""
@@ -154,6 +180,30 @@ def scale_names() -> list[str]:
     return sorted(path.stem for path in (WORKFLOW / "scales").glob("*.yaml"))
 
 
+def scale_content(name: str) -> dict[str, Any]:
+    """The content of a scale's file over that of the scale it extends; mappings are merged key by key.
+
+    A null takes a key away.
+    """
+    path = WORKFLOW / "scales" / f"{name}.yaml"
+    own = load_yaml(path)
+    if "extends" not in own:
+        return own
+    if own["extends"] not in scale_names() or own["extends"] == name:
+        raise unknown("scale", own["extends"], scale_names(), f"{path.name}: extends")
+    return _merged(scale_content(own["extends"]), own)
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    shared = [key for key in base.keys() & own.keys() if _mappings(base, own, key)]
+    both = {key: _merged(base[key], own[key]) for key in shared}
+    return {key: value for key, value in {**base, **own, **both}.items() if value is not None}
+
+
+def _mappings(base: dict[str, Any], own: dict[str, Any], key: str) -> bool:
+    return isinstance(base[key], dict) and isinstance(own[key], dict)
+
+
 def load_settings(content: dict[str, Any] | Path) -> Settings:
     """Settings from config.yaml (a path) or from the dictionary that Snakemake made of it.
 
@@ -163,8 +213,9 @@ def load_settings(content: dict[str, Any] | Path) -> Settings:
     config = validated(Config, load_yaml(content) if isinstance(content, Path) else content, where)
     if config.scale not in scale_names():
         raise unknown("scale", config.scale, scale_names(), where)
-    path = WORKFLOW / "scales" / f"{config.scale}.yaml"
-    settings = Settings(config=config, scale=validated(Scale, load_yaml(path), str(path.name)))
+    scale = validated(Scale, scale_content(config.scale), f"{config.scale}.yaml")
+    settings = Settings(config=config, scale=scale)
+    check_fabricated(config.data_root, settings.rehearsal, config.scale)
     for slot in config.slots:
         if slot not in settings.scale.slots:
             raise unknown("slot", slot, settings.scale.slots, f"{where}: slots")

@@ -68,6 +68,7 @@ class Plan(Spec):
     source: str
     scale: str
     reading: str
+    rehearsal: bool = False
     cells: tuple[PlannedCell, ...]
 
     @property
@@ -150,6 +151,7 @@ def plan_of(
         source=layout["source"],
         scale=settings.config.scale,
         reading=settings.config.reading,
+        rehearsal=settings.rehearsal,
         cells=tuple(cells),
     )
 

@@ -77,7 +77,7 @@ def read_ijbc(path: Path | str) -> ijbc.Protocol:
 def _from_bin(spec: BenchmarkSpec, source: Path, path: Path) -> dict[str, Any]:
     if spec.dataset not in SHA256:
         raise unknown("verification set", spec.dataset, SHA256, "benchmark")
-    pairs = read_bin(source, spec.px, SHA256[spec.dataset])
+    pairs = read_bin(source, spec.px)
     count = len(pairs.same)
     write_tensors(path, {**pairs._asdict(), "fold": kfold(count, spec.folds)}, {"people": None})
     return {"pairs": count, "asked": count, "people": None, "folds": spec.folds}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facetory.pipeline.config import WORKFLOW
+from facetory.pipeline.fabricated import expected_sha256
 from facetory.pipeline.files import FacetoryError, sha256_of
 from facetory.pipeline.suggest import unknown
 
@@ -161,9 +162,10 @@ def checked(released: Released, data_root: Path | str) -> Path:
     if reason := missing(released, data_root):
         raise FacetoryError(f"{reason}.")
     path = location(released, data_root)
-    if released.sha256 and (found := sha256_of(path)) != released.sha256:
+    expected = expected_sha256(path, released.sha256)
+    if expected and (found := sha256_of(path)) != expected:
         raise FacetoryError(
-            f"{path}: its sha256 is {found[:16]}…, that of {released.title} is {released.sha256[:16]}…: "
+            f"{path}: its sha256 is {found[:16]}…, that of {released.title} is {expected[:16]}…: "
             f"truncated or another file. Get it again from {released.source or 'pip'}."
         )
     return path

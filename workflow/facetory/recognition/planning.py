@@ -43,7 +43,7 @@ def classifier_spec(
         backbone=backbone if latents else "",
         decay=scale.decay,
         weight_decay=scale.weight_decay,
-        precision=scale.precision if settings.device == "cuda" else "no",
+        precision=settings.precision(scale.precision),
         checkpoint_every=scale.checkpoint_every,
         dataset=settings.dataset_of(slot),
         device=settings.device,

@@ -8,11 +8,14 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from facetory.pipeline.fabricated import FABRICATED
 from facetory.pipeline.files import read_json, write_json
 from facetory.pipeline.suggest import validated
 
 Status = Literal["reproduced", "outside", "not_comparable", "not_run", "quoted", "not_applicable", "new"]
 ROUNDING = 0.005
+REHEARSAL = f"rehearsal: {FABRICATED}"
+"""What the cells of a rehearsal say of themselves."""
 
 
 class Cell(BaseModel):
@@ -62,7 +65,7 @@ class Cell(BaseModel):
 class CellTable(BaseModel):
     """The cells of one table or figure, row by row in the paper's order; ``stub`` heads the row labels.
 
-    ``resampled`` is what the bootstrap of its intervals draws.
+    ``resampled`` is what the bootstrap of its intervals draws; a ``rehearsal``'s numbers mean nothing.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -74,6 +77,7 @@ class CellTable(BaseModel):
     reading: str
     stub: list[str] = []
     resampled: str = "people"
+    rehearsal: bool = False
     cells: list[Cell]
 
     @property
@@ -101,6 +105,7 @@ def judge(
     interval: tuple[float | None, float | None] = (None, None),
     *,
     not_run: str | None = None,
+    rehearsal: bool = False,
     stand_in: str | None = None,
     differences: Sequence[str] = (),
     kind: Literal["measured", "quoted", "not_applicable"] = "measured",
@@ -110,7 +115,8 @@ def judge(
     """What may be said of a regenerated value.  The first that holds decides:
 
     the paper prints no number (`not_applicable`) or quotes one that nobody reruns (`quoted`); nothing was
-    measured (`not_run`, with the reason); it is ``ours`` and not in the paper (`new`); another dataset stands
+    measured (`not_run`, with the reason); it is of a ``rehearsal`` (`not_comparable`, even where nothing is
+    published); it is ``ours`` and not in the paper (`new`); another dataset stands
     in, or the run differs from the paper's on its own dataset (`not_comparable`, naming all that differs);
     there is nothing to compare with (`new`);
     the published value lies inside the interval, or of the value where there is none, widened by
@@ -123,6 +129,8 @@ def judge(
         if not not_run:
             raise ValueError("a cell without a value needs the reason why it was not run")
         return Verdict("not_run", not_run)
+    if rehearsal:
+        return Verdict("not_comparable", REHEARSAL)
     if ours:
         return Verdict("new")
     caveats = [*([stand_in] if stand_in else []), *differences]

@@ -286,6 +286,13 @@ def _rounded(axes: Axes, x: float, y: float, width: float, height: float, fill: 
     )
 
 
+def watermark(figure: Figure, text: str) -> None:
+    """Write a word large and faint across a whole figure."""
+    width, height = figure.get_size_inches()
+    drawn: dict[str, Any] = {"color": GREY, "alpha": 0.18, "rotation": 20, "ha": "center", "va": "center", "zorder": 9}
+    figure.text(0.5, 0.5, text, fontsize=24 * min(width, height), **drawn)
+
+
 def save(figure: Figure, stem: Path | str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write ``<stem>.pdf``, ``.png`` and the drawn data as ``.csv``, atomically.
 

@@ -17,6 +17,8 @@ def write_figure(measured: CellTable, drawn: Callable[[], Any], folder: Path | s
     """
     with drawing.style():
         figure, rows = drawn()
+        if measured.rehearsal:
+            drawing.watermark(figure, "rehearsal")
         stem = Path(folder) / measured.table
         drawing.save(figure, stem, rows)
     write_cells(f"{stem}.cells.json", measured)

@@ -40,6 +40,7 @@ def cell_of(
         planned.published,
         (low, high),
         not_run=NO_VALUE if measured else str(found),
+        rehearsal=plan.rehearsal,
         stand_in=stand_ins(planned),
         differences=measured.apart if measured else (),
         kind=planned.kind,
@@ -76,6 +77,7 @@ def table_of(plan: Plan, stub: list[str], cells: list[Cell], resampled: str = "p
         reading=plan.reading,
         stub=stub,
         resampled=resampled,
+        rehearsal=plan.rehearsal,
         cells=cells,
     )
 

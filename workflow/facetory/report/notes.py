@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from facetory.pipeline.fabricated import FABRICATED
 from facetory.report.cells import Cell, CellTable, Status
 
 SYMBOLS: dict[Status, str] = {
@@ -29,8 +30,10 @@ LONGEST_LIST = 6
 
 def opening(table: CellTable) -> str:
     """What must be read before the numbers: the scale, and which datasets stand in."""
-    stand_ins = _list("Stand-ins, whose numbers are not the paper's:", map(_stand_in, table.cells))
-    return f"Scale {table.scale}, reading {table.reading}. {stand_ins}".strip()
+    apart = _list("Stand-ins, whose numbers are not the paper's:", map(_stand_in, table.cells))
+    if table.rehearsal:
+        apart = f"Rehearsal on {FABRICATED}: no number here means anything."
+    return f"Scale {table.scale}, reading {table.reading}. {apart}".strip()
 
 
 def small_print(table: CellTable, statistics: bool = True) -> str:

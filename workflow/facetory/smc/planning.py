@@ -80,7 +80,7 @@ def diffusion(seed: int, expansion: Expansion) -> SMCTrainSpec:
     scale, settings = expansion.scale, expansion.settings
     given = scale.diffusion.model_dump(exclude={"also"}) | {"also": also(expansion)}
     return SMCTrainSpec(
-        **given | {"precision": scale.diffusion.precision if settings.device == "cuda" else "no"},
+        **given | {"precision": settings.precision(scale.diffusion.precision)},
         **expansion.common,
         dataset=settings.dataset_of("celebahq"),
         backbone=expansion.backbone,
@@ -92,7 +92,7 @@ def diffusion(seed: int, expansion: Expansion) -> SMCTrainSpec:
 def small_decoder(expansion: Expansion) -> SmallDecoderSpec:
     """The small decoder of the autoencoder."""
     scale, settings = expansion.scale, expansion.settings
-    precision = scale.small_decoder.precision if settings.device == "cuda" else "no"
+    precision = settings.precision(scale.small_decoder.precision)
     return SmallDecoderSpec(
         **scale.small_decoder.model_dump() | {"precision": precision},
         **expansion.common,

@@ -164,4 +164,4 @@ def identities_file(wildcards, input):
 def generator_stands_in(wildcards):
     """The dataset that a generator's own replaces, for the command line."""
     cell, _ = EXPORTED[wildcards.generator]
-    return f"--stands-in-for {cell.slot_title!r}" if cell.stand_in else ""
+    return stands_in_for_argument([cell.slot_title] if cell.stand_in else [])

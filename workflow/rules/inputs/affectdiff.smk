@@ -87,11 +87,8 @@ def scores_argument(wildcards, input):
 
 def mosei_stands_in(wildcards):
     """The corpus that a run's own replaces, for the command line."""
-    return (
-        "--stands-in-for CMU-MOSEI"
-        if SETTINGS.is_stand_in("mosei", "cmu_mosei")
-        else ""
-    )
+    stands_in = SETTINGS.is_stand_in("mosei", "cmu_mosei")
+    return stands_in_for_argument(["CMU-MOSEI"] if stands_in else [])
 
 
 recognizer_folder = folder_of("recognizer")

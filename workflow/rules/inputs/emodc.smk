@@ -72,7 +72,7 @@ def stands_in_for(wildcards):
         for cell in plan.cells
         if cell.stand_in and cell.dataset == dataset and cell.trained_slot == cell.slot
     }
-    return f"--stands-in-for '{' and '.join(sorted(replaced))}'" if replaced else ""
+    return stands_in_for_argument(sorted(replaced))
 
 
 def model_inputs(wildcards):

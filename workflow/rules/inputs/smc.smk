@@ -101,8 +101,9 @@ def measures_arguments(wildcards, input):
 
 def edits_stand_in_for(wildcards):
     """The dataset that a diffusion model's training data replace, for the command line."""
-    replaced = SETTINGS.is_stand_in("celebahq")
-    return "--stands-in-for CelebA-HQ" if replaced else ""
+    return stands_in_for_argument(
+        ["CelebA-HQ"] if SETTINGS.is_stand_in("celebahq") else []
+    )
 
 
 def decoder_argument(wildcards, input):
