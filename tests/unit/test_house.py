@@ -26,7 +26,8 @@ BELOW = {
     "diffusion": FIRST | {"training"},
     "recognition": FIRST | {"training", "diffusion"},
     **dict.fromkeys(WINGS, SECOND),
-    "cli": SECOND | WINGS,
+    "rehearsal": SECOND | WINGS,
+    "cli": SECOND | WINGS | {"rehearsal"},
 }
 """What each folder may import besides itself; wings (one a paper) never import each other."""
 
