@@ -9,6 +9,7 @@ from facetory.diffusion import encode, lora, place, snapshot
 from facetory.diffusion.architecture import new_unet, new_vae
 from facetory.diffusion.catalogue import backbone
 from facetory.pipeline.files import open_tensors, read_json, read_metadata, sha256_of, write_json
+from facetory.rehearsal.random_weights import fill
 from PIL import Image
 
 
@@ -73,18 +74,3 @@ def test_latents_through_the_papers_autoencoder(tmp_path):
     assert (about["scaling_factor"], about["encoder"]) == (0.18215, "sd-vae-ft-ema")
     with open_tensors(output) as latents:
         assert latents.get_tensor("mean").shape == (1, 2, 4, 32, 32)
-
-
-def fill(unet):
-    """Weights of the right scale from one small random block: drawing 866 million numbers takes longer."""
-    block = torch.randn(1 << 20, generator=torch.Generator().manual_seed(0)).bfloat16()
-    with torch.no_grad():
-        for weight in unet.parameters():
-            if weight.ndim == 1:
-                weight.fill_(1.0)
-                continue
-            flat = weight.view(-1)
-            for first in range(0, len(flat), len(block)):
-                part = flat[first : first + len(block)]
-                part.copy_(block[: len(part)])
-            weight.mul_(weight[0].numel() ** -0.5)

@@ -16,70 +16,16 @@ from facetory.data.mosei.extract_video import frames_of, picture_features
 from facetory.data.mosei.foundation import foundation, foundations, missing_features, weights_folder, width_of
 from facetory.data.mosei.frozen import in_windows, load
 from facetory.data.mosei.spec import CorpusSpec, ExtractionSpec
-from facetory.data.mosei.spoken import vocabulary
 from facetory.data.mosei.stage import index_corpus
 from facetory.data.mosei.synthetic import write_corpus
 from facetory.pipeline.files import FacetoryError, read_json
+from facetory.rehearsal.foundations import TOKENIZERS, save_foundation
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 SYNTHETIC = CorpusSpec(dataset="synthetic_mosei", videos=1, segments=1, words=6)
 PLACED = CorpusSpec(dataset="cmu_mosei")
-
-
-def save_tokenizer(folder, model):
-    """A tokenizer of the vocabulary's words in the real file formats; other words are cut into letters."""
-    words = sorted({word for words in vocabulary().values() for word in words} - {"afraid"})
-    letters = [chr(code) for code in range(97, 123)]
-    if model == "bert":
-        names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-        tokens = dict.fromkeys([*names, *words, *letters, *(f"##{letter}" for letter in letters)])
-        tokenizer = Tokenizer(models.WordPiece({t: i for i, t in enumerate(tokens)}, unk_token="[UNK]"))
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        roles = ("pad", "unk", "cls", "sep", "mask")
-        special = {f"{role}_token": name for role, name in zip(roles, names, strict=True)}
-    else:
-        tokens = dict.fromkeys(["<s>", "<pad>", "</s>", "<unk>", "<mask>", "Ġ", *letters, "Ġa", "Ġf"])
-        merges = [("Ġ", "a"), ("Ġ", "f")]
-        tokenizer = Tokenizer(models.BPE({t: i for i, t in enumerate(tokens)}, merges, unk_token="<unk>"))
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        special = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
-        special |= {"bos_token": "<s>", "eos_token": "</s>", "mask_token": "<mask>"}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
-    config = json.loads((folder / "tokenizer_config.json").read_text())
-    config["tokenizer_class"] = {"bert": "BertTokenizer", "roberta": "RobertaTokenizer"}[model]
-    (folder / "tokenizer_config.json").write_text(json.dumps(config))
-
-
-def place(name, data_root):
-    """Random weights of the released checkpoint's full size and form, with the files beside them."""
-    torch.manual_seed(0)
-    folder = weights_folder(foundation(name), data_root)
-    t = transformers
-    if name == "roberta":
-        size = {"max_position_embeddings": 514, "type_vocab_size": 1}
-        model = t.RobertaForMaskedLM(t.RobertaConfig(vocab_size=50265, **size))
-    elif name == "bert":
-        model = t.BertForMaskedLM(t.BertConfig())
-    elif name == "hubert":
-        model = t.HubertModel(t.HubertConfig())
-    elif name == "wav2vec2":
-        model = t.Wav2Vec2ForCTC(t.Wav2Vec2Config())
-    else:
-        model = t.CLIPModel(
-            t.CLIPConfig(vision_config={"patch_size": 16}, text_config={"num_hidden_layers": 1})
-        )
-        t.CLIPImageProcessorPil().save_pretrained(folder)
-    model.half().save_pretrained(folder)  # half the bytes; read as float32 all the same
-    if name in ("roberta", "bert"):
-        save_tokenizer(folder, name)
-    if name == "hubert":  # released as a pickle of tensors
-        torch.save(model.state_dict(), folder / "pytorch_model.bin")
-        (folder / "model.safetensors").unlink()
-    return folder
 
 
 def place_corpus(data_root, seconds=2.5):
@@ -120,7 +66,7 @@ def test_a_network_of_full_size_describes_a_video(name, data_root, tmp_path):
     model = foundation(name)
     video = place_corpus(data_root)
     assert "not placed" in missing_features(name, model.modality, "cmu_mosei", data_root)
-    place(name, data_root)
+    save_foundation(name, data_root)
     assert missing_features(name, model.modality, "cmu_mosei", data_root) is None
     index_corpus(PLACED, tmp_path / "corpus", data_root)
     spec = ExtractionSpec(corpus=PLACED, modality=model.modality, features=name)
@@ -191,7 +137,7 @@ def test_a_words_features_are_the_mean_of_its_tokens_in_their_sentence(minilm):
 )
 def test_words_are_tokenised_as_within_a_sentence(name, pieces, data_root):
     folder = weights_folder(foundation(name), data_root)
-    save_tokenizer(folder, name)
+    TOKENIZERS[name](folder)
     tokenizer = load_tokenizer(foundation(name), data_root)
     encoded = tokenizer(["a", "foo"], is_split_into_words=True, add_special_tokens=False)
     assert tokenizer.convert_ids_to_tokens(encoded["input_ids"]) == pieces

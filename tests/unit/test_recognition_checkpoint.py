@@ -6,39 +6,16 @@ import subprocess
 import sys
 from decimal import Decimal
 
-import numpy as np
 import pytest
 import torch
-from facetory.pipeline.files import FacetoryError, read_json, sha256_of
-from facetory.recognition.checkpoint import LISTS, load, read_weights
+from facetory.pipeline.files import FacetoryError, sha256_of
+from facetory.recognition.checkpoint import load, read_weights
 from facetory.recognition.poster import poster
 from facetory.recognition.posterpp import posterpp
+from facetory.rehearsal.checkpoints import save_authors_file, unused
+from facetory.rehearsal.random_weights import hollow, shapes_of
 
 NETWORKS = {"poster": poster, "posterpp": posterpp}
-
-
-def authors_file(name, weights, extra=()):
-    """What the authors' training script saves, from our weights and the unused rest."""
-    unused = read_json(LISTS / f"{name}.json")["unused"]
-    tensors = weights | {key: torch.zeros(()).expand(shape) for key, shape in unused.items()} | dict(extra)
-    tensors = {f"module.{key}": tensor for key, tensor in tensors.items()}
-    if name == "poster":
-        return {"iter": 60, "model_state_dict": tensors, "optimizer_state_dict": {"state": {}}}
-    return {"epoch": 60, "state_dict": tensors, "best_acc": torch.tensor(92.21), "recorder": recorder()}
-
-
-def recorder():
-    """A curve of the kind that POSTER++'s script keeps beside the weights."""
-    meter = sys.modules["__main__"].RecorderMeter()
-    meter.total_epoch, meter.epoch_losses = 2, np.ones((2, 2), np.float32)
-    return meter
-
-
-@pytest.fixture(autouse=True)
-def authors_script(monkeypatch):
-    """The class that their script defines, there while a file is written."""
-    meter = type("RecorderMeter", (), {"__module__": "__main__"})
-    monkeypatch.setattr(sys.modules["__main__"], "RecorderMeter", meter, raising=False)
 
 
 def planned(name, classes=7):
@@ -47,10 +24,9 @@ def planned(name, classes=7):
         return NETWORKS[name](classes)
 
 
-def hollow(name, classes=7):
+def planned_weights(name, classes=7):
     """The weights of a network, of the right shapes but holding one number each."""
-    weights = planned(name, classes).state_dict()
-    return {key: torch.zeros(()).expand(tensor.shape) for key, tensor in weights.items()}
+    return hollow(shapes_of(planned(name, classes)))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -58,7 +34,7 @@ def test_an_authors_checkpoint_gives_its_logits(name, tmp_path):
     torch.manual_seed(0)
     original = NETWORKS[name](7).eval()
     path = tmp_path / "best.pth"
-    torch.save(authors_file(name, original.state_dict()), path)
+    save_authors_file(name, path, original.state_dict())
     torch.manual_seed(1)
     loaded = NETWORKS[name](7).eval()
     about = load(loaded, name, path)
@@ -86,7 +62,7 @@ def test_an_authors_checkpoint_gives_its_logits(name, tmp_path):
     ],
 )
 def test_another_tensor_is_refused_by_name(name, change, told, tmp_path):
-    torch.save(authors_file(name, hollow(name), change), tmp_path / "best.pth")
+    save_authors_file(name, tmp_path / "best.pth", planned_weights(name), hollow(unused(name)) | change)
     with pytest.raises(FacetoryError, match=told):
         load(planned(name), name, tmp_path / "best.pth")
 
@@ -96,9 +72,9 @@ def test_another_tensor_is_refused_by_name(name, change, told, tmp_path):
     "key", ["face_landback.conv1.bn.running_var", "face_landback.output_layer.linear.weight"]
 )
 def test_a_missing_tensor_is_named_and_nothing_is_loaded(name, key, tmp_path):
-    content = authors_file(name, hollow(name))
-    next(value for entry, value in content.items() if entry.endswith("state_dict")).pop(f"module.{key}")
-    torch.save(content, tmp_path / "best.pth")
+    weights, rest = planned_weights(name), hollow(unused(name))
+    (weights if key in weights else rest).pop(key)
+    save_authors_file(name, tmp_path / "best.pth", weights, rest)
     target = planned(name)
     target.ir_back.to_empty(device="cpu")
     first = target.ir_back.input_layer[0].weight.detach().fill_(7.0)
@@ -117,7 +93,7 @@ def test_many_problems_are_told_shortly(tmp_path):
 
 
 def test_a_checkpoint_for_other_classes_is_refused(tmp_path):
-    torch.save(authors_file("poster", hollow("poster", classes=8)), tmp_path / "best.pth")
+    save_authors_file("poster", tmp_path / "best.pth", planned_weights("poster", classes=8))
     with pytest.raises(FacetoryError, match=r"head\.linear\.weight \(8, 512\) instead of \(7, 512\)"):
         load(planned("poster"), "poster", tmp_path / "best.pth")
     assert (
@@ -126,7 +102,7 @@ def test_a_checkpoint_for_other_classes_is_refused(tmp_path):
 
 
 def test_small_networks_take_no_authors_checkpoint(tmp_path):
-    torch.save(authors_file("posterpp", hollow("posterpp")), tmp_path / "best.pth")
+    save_authors_file("posterpp", tmp_path / "best.pth", planned_weights("posterpp"))
     with pytest.raises(FacetoryError, match=r"another size.*size 'paper'"):
         load(posterpp(7, "small"), "posterpp", tmp_path / "best.pth")
 

@@ -10,6 +10,8 @@ from facetory.diffusion import backbone, catalogue, place, snapshot, vq
 from facetory.diffusion.latents import EXACT, both_flips, posterior, sample_posterior
 from facetory.diffusion.pixels import to_unit
 from facetory.pipeline.files import FacetoryError, read_json
+from facetory.rehearsal.first_stage import ldm_shapes
+from facetory.rehearsal.random_weights import shapes_of
 from torch import nn
 from typer.testing import CliRunner
 
@@ -159,6 +161,7 @@ def test_the_full_size_is_ldms():
         expected = vq.first_stage(own.state_dict())
         latents = plain.encode(torch.zeros(1, 3, 128, 128)).latents
         decoded = plain.decode(latents, force_not_quantize=True).sample
+    assert ldm_shapes() == shapes_of(own)
     found = {key: tensor.shape for key, tensor in plain.state_dict().items()}
     assert found == {key: tensor.shape for key, tensor in expected.items()}
     assert sum(weight.numel() for weight in plain.parameters()) == 55_322_782
