@@ -32,7 +32,14 @@ lint: $(STAMP) ## Check style, types and rules
 backbone: $(STAMP) ## Train the demo's backbone again (about an hour on 2 cores, minutes on a GPU)
 	$(BIN)/snakemake --cores $(CORES) demo_backbone
 
-clean: ## Delete the demo's results (never data or weights)
-	rm -rf results/demo results/ci
+rehearsal: export FACETORY_TRACE := results/rehearsal/trace
+rehearsal: $(STAMP) ## Run the paper's scale to every leaf on fabricated data and random weights (an hour on 2 cores)
+	$(BIN)/facetory rehearse fabricate data/rehearsal --processes $(CORES)
+	$(BIN)/snakemake --cores $(CORES) --config scale=rehearsal data_root=data/rehearsal; ran=$$?; \
+	$(BIN)/facetory rehearse readers data/rehearsal --trace $(FACETORY_TRACE); read=$$?; \
+	$(BIN)/facetory rehearse coverage results/rehearsal --data-root data/rehearsal --trace $(FACETORY_TRACE); exit $$((ran + read + $$?))
 
-.PHONY: help setup demo test lint backbone clean
+clean: ## Delete the demo's results (never data or weights)
+	rm -rf results/demo results/ci results/rehearsal
+
+.PHONY: help setup demo test lint backbone rehearsal clean

@@ -25,6 +25,7 @@ from facetory.cli import (
     model,
     predict,
     probe,
+    rehearse,
     separability,
     smc,
     study,
@@ -34,6 +35,7 @@ from facetory.cli import (
     verify_faces,
 )
 from facetory.cli.options import unwrapped
+from facetory.cli.trace import traced
 from facetory.pipeline.files import FacetoryError
 
 app = typer.Typer(
@@ -56,6 +58,7 @@ for name, module in {
     "classifier": classifier,
     "table": tables,
     "probe": probe,
+    "rehearse": rehearse,
 }.items():
     app.add_typer(module.app, name=name)
 app.command("predict", help=unwrapped(predict.PREDICT_HELP))(predict.predict)
@@ -76,7 +79,8 @@ app.command("verify")(study.verify)
 def run() -> None:
     """Run the command line; a `FacetoryError` is printed as a message, not as a traceback."""
     try:
-        app()
+        with traced({group.name for group in app.registered_groups if group.name}):
+            app()
     except FacetoryError as error:
         Console(stderr=True).print(f"[bold red]Error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        sys.exit(error.status)

@@ -289,7 +289,14 @@ def _rounded(axes: Axes, x: float, y: float, width: float, height: float, fill: 
 def watermark(figure: Figure, text: str) -> None:
     """Write a word large and faint across a whole figure."""
     width, height = figure.get_size_inches()
-    drawn: dict[str, Any] = {"color": GREY, "alpha": 0.18, "rotation": 20, "ha": "center", "va": "center", "zorder": 9}
+    drawn: dict[str, Any] = {
+        "color": GREY,
+        "alpha": 0.18,
+        "rotation": 20,
+        "ha": "center",
+        "va": "center",
+        "zorder": 9,
+    }
     figure.text(0.5, 0.5, text, fontsize=24 * min(width, height), **drawn)
 
 
