@@ -1,4 +1,4 @@
-"""Scale `rehearsal`: the paper's scale with smaller counts, on a marked data root, and never mistaken for it."""
+"""Scale `rehearsal`: the paper's with smaller counts, on a marked data root, and never mistaken for it."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from fabricated import cells_of
 from facetory.cli.study import load_study
 from facetory.data.catalogue import entries
 from facetory.data.mosei.foundation import MATERIAL, foundations
@@ -22,7 +23,6 @@ from facetory.rehearsal import fabricate as stage
 from facetory.report.cells import judge
 from facetory.report.notes import opening
 from facetory.training import checkpoints
-from fabricated import cells_of
 from training_task import Regression
 from training_task import train as train_task
 

@@ -30,7 +30,7 @@ except FacetoryError as error:
 
 SETTINGS = STUDY.settings
 if SETTINGS.rehearsal:  # every training stops once and is resumed
-    os.environ["FACETORY_INTERRUPT"] = "1"
+    os.environ.update(FACETORY_INTERRUPT="1")
 RESULTS = SETTINGS.name
 CONFIG = json.dumps(
     SETTINGS.config.model_dump(mode="json", exclude_defaults=True), sort_keys=True
