@@ -44,7 +44,7 @@ def asked(name: str, sizes: Mapping[str, int], splits: Sequence[str]) -> dict[st
 def shots(
     name: str, faces: Sequence[Face], classes: Sequence[str], sizes: Mapping[str, int]
 ) -> Iterator[Shot]:
-    """``sizes[split]`` pictures of each split, one class after the other in turn (no classes: any face).
+    """``sizes[split]`` pictures of each split, two of one class, then two of the next (no classes: any face).
 
     A compound class is shown by the faces of its two basic ones.  Splits share no person where the bank has
     as many people as there are splits.  A class that no face shows is a `FacetoryError`.
@@ -54,8 +54,9 @@ def shots(
         own = set(people[place :: len(sizes)] if len(people) >= len(sizes) else people)
         cast = {label: _cast(faces, own, label, name) for label in classes or ("",)}
         for number in range(count):
-            label = list(cast)[number % len(cast)]
-            face = cast[label][number // len(cast) % len(cast[label])]
+            turn, twin = divmod(number, 2)
+            label = list(cast)[turn % len(cast)]
+            face = cast[label][(2 * (turn // len(cast)) + twin) % len(cast[label])]
             yield Shot(split, number, label, varied(face, name, split, number))
 
 
