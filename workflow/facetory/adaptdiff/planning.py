@@ -203,7 +203,13 @@ def benchmark_missing(slot: str, expansion: Expansion) -> str | None:
 def verification(model: Any, slot: str, expansion: Expansion) -> VerificationSpec:
     """A recogniser, or an embedder by name, on a slot's benchmark."""
     far = expansion.reading.get("far", "at_most")
-    return VerificationSpec(model=model, benchmark=benchmark(slot, expansion), far=far, **expansion.common)
+    return VerificationSpec(
+        model=model,
+        benchmark=benchmark(slot, expansion),
+        far=far,
+        batch_size=expansion.scale.verification_batch,
+        **expansion.common,
+    )
 
 
 def why_not(asked: Asked, expansion: Expansion) -> str | None:

@@ -81,6 +81,7 @@ class AdaptDiffScale(_Strict):
     ``full`` sets train face recognisers, ``ablation`` ones are only compared by their scores.
     ``inference_steps`` maps the paper's numbers to those that this scale affords, by sampler.  ``alignments``
     (of authentic faces) and ``judges`` are by slot, where they differ from ``alignment`` and ``judge``.
+    ``verification_batch`` faces make a forward pass of verification, however few there are.
     ``drawn`` names the benchmarks' slots whose pairs are drawn from a stand-in.
     """
 
@@ -101,6 +102,7 @@ class AdaptDiffScale(_Strict):
     judge: Embedder = "elasticface_cos"
     judges: dict[str, Embedder] = {}
     recognition: Recognition = Recognition()
+    verification_batch: int = 128
     drawn: dict[str, Pairs] = {}
     seeds: Seeds = Seeds()
     batch_rows: int = 64

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 WEIGHTS = "weights.safetensors"
 BATCH = 128
-"""Faces in a forward pass, always: kernels are chosen by it, and a face's features change with the kernel."""
+"""Faces in a forward pass, where nobody says otherwise."""
 
 Describe = Callable[[np.ndarray], np.ndarray]
 """Faces, RGB uint8 (n, 3, h, w), to raw features (n, d) float32."""
 
 
-def load_face_recognizer(folder: Path | str, device: str = "cpu") -> tuple[Describe, dict[str, Any]]:
+def load_face_recognizer(
+    folder: Path | str, device: str = "cpu", batch_size: int = BATCH
+) -> tuple[Describe, dict[str, Any]]:
     """The function of a recogniser's folder (`face_train.train_face_recognizer`), and what its file says.
 
     Faces of another size are resized to that of training.  A missing or foreign file is a `FacetoryError`.
@@ -37,11 +39,15 @@ def load_face_recognizer(folder: Path | str, device: str = "cpu") -> tuple[Descr
         network.load_state_dict(tensors)
     except (KeyError, RuntimeError) as error:
         raise FacetoryError(f"{path}: holds no face recogniser of ours ({error}). Train it again.") from error
-    return describing(network.to(device).eval(), about["px"], device), about
+    return describing(network.to(device).eval(), about["px"], device, batch_size), about
 
 
-def describing(network: nn.Module, px: int, device: str) -> Describe:
-    """The function of a network in evaluation mode; a face's features do not depend on the others."""
+def describing(network: nn.Module, px: int, device: str, batch_size: int = BATCH) -> Describe:
+    """The function of a network in evaluation mode; a face's features do not depend on the others.
+
+    Every forward pass has ``batch_size`` faces, the last one filled up: kernels are chosen by that size, and
+    a face's features change with the kernel.
+    """
     import torch
 
     from facetory.recognition.iresnet import normalised
@@ -49,9 +55,9 @@ def describing(network: nn.Module, px: int, device: str) -> Describe:
     def describe(images: np.ndarray) -> np.ndarray:
         parts = []
         with torch.inference_mode():
-            for first in range(0, len(images), BATCH):
-                part = images[first : first + BATCH]
-                filled = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), axis=0)])
+            for first in range(0, len(images), batch_size):
+                part = images[first : first + batch_size]
+                filled = np.concatenate([part, np.repeat(part[-1:], batch_size - len(part), axis=0)])
                 features = network(normalised(torch.from_numpy(filled).to(device), px))
                 parts.append(features[: len(part)].float().cpu().numpy())
         return np.concatenate(parts)

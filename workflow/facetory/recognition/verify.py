@@ -17,7 +17,7 @@ from facetory.pipeline.provenance import manifest
 from facetory.pipeline.suggest import unknown
 from facetory.recognition import judges_catalogue
 from facetory.recognition.benchmark import FILE, read_ijbc
-from facetory.recognition.face_model import WEIGHTS, Describe, load_face_recognizer
+from facetory.recognition.face_model import BATCH, WEIGHTS, Describe, load_face_recognizer
 from facetory.recognition.face_spec import VerificationSpec
 from facetory.recognition.templates import distinct_features, pair_scores, template_features
 
@@ -68,7 +68,7 @@ def verify(
             record |= {"status": "not_run", "reason": reason}
             return
         torch.set_num_threads(spec.threads)
-        describe = recogniser(spec.model if model is None else model, device, data_root)
+        describe = recogniser(spec.model if model is None else model, device, data_root, spec.batch_size)
         measured = _on_templates if spec.benchmark.protocol == "ijbc" else _on_pairs
         tensors, found = measured(spec, describe, benchmark / FILE, data_root)
         write_tensors(result, tensors, {"spec": spec.model_dump(mode="json")})
@@ -89,7 +89,7 @@ def verify_bin(
     ``sha256`` is the hash of a set of one's own (`verification_bin.read_bin`).
     """
     images, same, face = read_bin(path, px, sha256)
-    describe = recogniser(model, device, data_root)
+    describe = recogniser(model, device, data_root, batch_size)
     features = distinct_features(describe, images.__getitem__, face, batch_size)
     distance = squared_distances(features)
     return Verified(Path(path).stem, len(same), accuracy(distance, same, kfold(len(same), FOLDS)), distance)
@@ -150,7 +150,7 @@ def _weights(spec: VerificationSpec, model: Path | str | None, data_root: Path |
     return judges_catalogue.identity_weights(str(spec.model), data_root)
 
 
-def recogniser(model: Any, device: str, data_root: Path | str) -> Describe:
+def recogniser(model: Any, device: str, data_root: Path | str, batch_size: int = BATCH) -> Describe:
     """An embedder by its name, or a recogniser's folder, as a function from faces to raw features."""
     if str(model) in judges_catalogue.IDENTITY:
         from facetory.recognition.identity import describer
@@ -158,4 +158,4 @@ def recogniser(model: Any, device: str, data_root: Path | str) -> Describe:
         return describer(str(model), device, data_root)
     if not Path(model).is_dir():
         raise unknown("model", str(model), judges_catalogue.IDENTITY, "verification: no folder of that name")
-    return load_face_recognizer(model, device)[0]
+    return load_face_recognizer(model, device, batch_size)[0]

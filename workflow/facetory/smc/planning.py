@@ -174,6 +174,7 @@ def reconstruction(request: Request, expansion: Expansion) -> ReconstructionSpec
         px=scale.px,
         images=scale.reconstructions,
         features=scale.features,
+        batch_rows=scale.batch_rows,
         **expansion.common,
     )
 

@@ -17,7 +17,6 @@ from facetory.smc.targets import chosen_faces
 if TYPE_CHECKING:
     from torch import Tensor
 
-BATCH = 16
 CHUNK = 256
 """Faces in memory at a time."""
 
@@ -59,7 +58,7 @@ def reconstruct_smc(
             for first in range(0, total, CHUNK):
                 sources = pixels(chosen.folder, chosen.rows[first : first + CHUNK], spec.px)
                 before = torch.from_numpy(sources)
-                after = reconstructed(vae, before)
+                after = reconstructed(vae, before, spec.batch_rows)
                 ratios.append(psnr(to_unit(after), to_unit(before)).numpy())
                 distances.append(network.distance(sources, after.numpy()))
                 show(min(first + CHUNK, total), {})
@@ -79,7 +78,7 @@ def reconstruct_smc(
         record |= {"status": "reconstructed", "faces": total, "outputs": {path.name: sha256_of(path)}}
 
 
-def reconstructed(vae: Any, images: Tensor) -> Tensor:
+def reconstructed(vae: Any, images: Tensor, batch_rows: int = 16) -> Tensor:
     """uint8 pixels (n, 3, px, px) through the autoencoder's posterior mean and back, on the CPU."""
     import torch
 
@@ -92,7 +91,7 @@ def reconstructed(vae: Any, images: Tensor) -> Tensor:
         return to_pixels(vae.decode(mean).sample).cpu()
 
     with torch.no_grad():
-        return in_fixed_batches(through, images, BATCH)
+        return in_fixed_batches(through, images, batch_rows)
 
 
 def known_attributes(captions: list[str]) -> tuple[list[str], np.ndarray]:

@@ -115,6 +115,7 @@ class ReconstructionSpec(Spec):
     px: int
     images: int | None = None
     features: Features = "inception"
+    batch_rows: int = 16
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = 1
 
