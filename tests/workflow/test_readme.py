@@ -19,6 +19,8 @@ RUN = r"(facetory|snakemake) .*|make help"
 NOT_RUN = {
     r"make demo": "installs from the network and runs scale demo",
     r"make test": "runs this test",
+    r"make rehearsal": "runs for an hour; .ci/nightly does it",
+    r"python benchmarks/memory.py": "runs for minutes; tests/unit/test_benchmarks_memory.py does it small",
     r"conda env create .*": "installs from the network; test_setup.py compares its pins with pip's",
     r"source \.venv/bin/activate": "enters the environment that make creates",
     r"facetory backbone fetch \S+": "downloads gigabytes",
