@@ -27,7 +27,12 @@ import torch
 from facetory.pipeline.files import write_json
 from facetory.pipeline.provenance import git_commit, library_versions
 from facetory.training.device import device_name
-from memory_stages import Stage, stages
+from memory_adaptdiff import of_adaptdiff
+from memory_affectdiff import of_affectdiff
+from memory_comparators import of_comparators
+from memory_emodc import of_emodc
+from memory_smc import of_smc
+from memory_stage import Stage
 from memory_tracker import Peak, computed, measured
 from rich.console import Console
 from rich.table import Table
@@ -64,6 +69,11 @@ def main() -> None:
     }
     write_json(options.output, about)
     show(about)
+
+
+def stages() -> list[Stage]:
+    """All stages, in the order of the papers."""
+    return [*of_emodc(), *of_comparators(), *of_smc(), *of_affectdiff(), *of_adaptdiff()]
 
 
 def row(stage: Stage, on_gpu: bool) -> dict[str, Any]:
