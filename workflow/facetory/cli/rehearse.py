@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -67,14 +68,23 @@ def coverage(
     results: Annotated[Path, typer.Argument(help="The rehearsal's results, e.g. results/rehearsal.")],
     data_root: Annotated[Path, typer.Option(help="Its data root.")] = Path("data/rehearsal"),
     trace: Trace = Path("results/rehearsal/trace"),
+    record: Annotated[
+        Path | None, typer.Option(help="JSON to keep: totals, seconds and peak memory of each command.")
+    ] = None,
 ) -> None:
     """Write the page of what the rehearsal executed, and why not the rest, to RESULTS/coverage/index.html."""
     from rich.console import Console
 
     from facetory.cli.rehearsed import write_coverage
+    from facetory.pipeline.files import write_json
     from facetory.rehearsal.coverage_page import summary
+    from facetory.training.device import device_name
 
     config = {"scale": results.name, "data_root": str(data_root)}
     found = write_coverage(config, results, trace, results / "coverage")
     Console().print(summary(found))
+    if record:
+        names = [device_name(device) for device in found.devices]
+        kept = found.model_dump(mode="json", include={"scale", "date", "functions", "statements", "stages"})
+        write_json(record, {"devices": names, "cores": os.cpu_count(), "totals": found.totals(), **kept})
     typer.echo(f"{results / 'coverage' / 'index.html'}")
