@@ -171,6 +171,7 @@ def recognizer(
         augment=asked.augment,
         selection=selection,
         benchmarks=tuple(examined) if selection == "test" else (),
+        verification_batch=expansion.scale.verification_batch,
         reading=expansion.settings.config.reading,
         seed=seed,
         **own,

@@ -81,7 +81,7 @@ class AdaptDiffScale(_Strict):
     ``full`` sets train face recognisers, ``ablation`` ones are only compared by their scores.
     ``inference_steps`` maps the paper's numbers to those that this scale affords, by sampler.  ``alignments``
     (of authentic faces) and ``judges`` are by slot, where they differ from ``alignment`` and ``judge``.
-    ``verification_batch`` faces make a forward pass of verification, however few there are.
+    ``verification_batch`` faces make a forward pass of verification and validation, however few there are.
     ``drawn`` names the benchmarks' slots whose pairs are drawn from a stand-in.
     """
 

@@ -22,7 +22,7 @@ class FaceRecognizerSpec(TrainSpec):
     and holds nothing out.  ``operations`` and ``magnitude`` are those of RandAugment; without ``augment``
     faces are only mirrored.  The rate is ``lr`` x batch size / 512, and falls tenfold on a plateau of
     ``plateau_patience`` epochs or after the ``milestones``; training ends after ``patience`` epochs without a
-    better one.
+    better one.  ``verification_batch`` faces make a forward pass of validation, however few there are.
     """
 
     faces: str
@@ -49,6 +49,7 @@ class FaceRecognizerSpec(TrainSpec):
     milestones: tuple[int, ...] = (22, 30, 35)
     validation_share: float = 0.02
     validation_least: int = 2
+    verification_batch: int = 128
     selection: Literal["validation", "test"] = "validation"
     benchmarks: tuple[str, ...] = ()
 

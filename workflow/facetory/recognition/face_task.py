@@ -82,7 +82,7 @@ class FaceRecognition:
 
     def validate(self, step: int) -> dict[str, float]:
         """The numbers of `score`; "accuracy" chooses the epoch."""
-        return self.score(describing(self.network, self.spec.px, self.device))
+        return self.score(describing(self.network, self.spec.px, self.device, self.spec.verification_batch))
 
     def names(self, step: int) -> list[str]:
         """The sample ids of a step's batch."""

@@ -11,19 +11,31 @@ from facetory.smc.sampler_spec import Sampler
 
 
 def multiply_accumulates(network: Callable[[Tensor], Tensor], row: Tensor) -> int:
-    """Multiply-accumulates of one row (1, …) through a network, counted by torch in a real forward pass.
+    """Multiply-accumulates of one row (1, …) through a network, counted by torch on tensors without data.
 
     Half of its floating-point operations: those of convolutions and matrix products, attention's included
     (which is spelled out for the counter, as the CPU's fused kernel hides from it).
     """
     import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
     math = sdpa_kernel(SDPBackend.MATH)
-    with torch.no_grad(), math, FlopCounterMode(display=False) as counter:
-        network(row)
+    with torch.no_grad(), math, FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        shape = fake.from_tensor(row)
+        with FlopCounterMode(display=False) as counter:
+            network(shape)
     return counter.get_total_flops() // 2
+
+
+def shape_after(network: Callable[[Tensor], Tensor], row: Tensor) -> tuple[int, ...]:
+    """The shape of a network's output for one row, found on tensors without data."""
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
+        return tuple(network(fake.from_tensor(row)).shape)
 
 
 def rows_of_smc(sampler: Sampler) -> dict[str, int]:

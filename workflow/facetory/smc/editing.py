@@ -82,7 +82,10 @@ def edit_faces(
     `EditDiverged`.
     """
     z_0, keys = parts.encode(torch.from_numpy(pixels)), sample_keys(list(sample_ids))
-    wanted, costs = torch.from_numpy(targets).to(z_0.device), parts.multiply_accumulates(z_0)
+    wanted, costs = (
+        torch.from_numpy(targets).to(z_0.device),
+        parts.multiply_accumulates(z_0),
+    )
     if sampler.method == "best_of_n":
         sampler = sampler.model_copy(update={"particles": equal_cost_particles(sampler, costs)})
     timesteps = edit_timesteps(sampler.inference_steps, sampler.noise_strength)

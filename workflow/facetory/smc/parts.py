@@ -13,7 +13,7 @@ from facetory.diffusion.pixels import to_levels, to_pixels, to_unit
 from facetory.diffusion.schedule import alphas_cumprod
 from facetory.diffusion.unconditional import predicted_noise
 from facetory.smc.batches import in_fixed_batches
-from facetory.smc.cost import multiply_accumulates
+from facetory.smc.cost import multiply_accumulates, shape_after
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -65,8 +65,7 @@ class Parts:
     def multiply_accumulates(self, z: Tensor) -> dict[str, int]:
         """Of one row of z: through the UNet, the decoder that the guide looks through, and the guide."""
         row, looks = z[:1], self.guide.view == "faces"
-        with torch.no_grad():
-            seen = to_levels(self._shown(row)) if looks else row
+        seen = row.new_zeros(shape_after(self._shown, row)) if looks else row
         return {
             "unet": multiply_accumulates(lambda part: predicted_noise(self.unet)(part, 0), row),
             "decode": multiply_accumulates(self._shown, row) if looks else 0,
