@@ -287,3 +287,15 @@ def test_progress_counts_the_steps_of_all_faces(parts, faces, monkeypatch):
     arguments = (faces.pixels[:3], faces.sample_ids[:3], np.array([3, 3, 3]), parts, Sampler(**SIZES))
     edit_faces(*arguments, show=lambda done, numbers: told.append(done))
     assert told == sorted(told) and told[0] == 2 and told[-1] == 3 * STEPS
+
+
+def test_half_precision_gives_float32_that_is_near(world, parts, faces):
+    half = replace(parts, precision="bf16")
+    z = parts.encode(torch.from_numpy(faces.pixels[:2]))
+    noises = [own.predict_noise()(z, 100) for own in (half, parts)]
+    torch.testing.assert_close(*noises, atol=0.1, rtol=0.1)
+    targets, owners = torch.zeros(2, dtype=torch.int64), torch.arange(2)
+    exact, near = (own.log_score(targets)(z, 0, owners) for own in (parts, half))
+    assert near.dtype == torch.float32 and half.decode(z).dtype == torch.uint8
+    assert not torch.equal(near, exact)
+    torch.testing.assert_close(near, exact, atol=0.2, rtol=0.1)

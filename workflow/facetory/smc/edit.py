@@ -68,6 +68,7 @@ def edit_smc(
             decoder,
             device,
             spec.batch_rows,
+            spec.precision,
         )
         try:
             arrays, about = _edits(spec, faces_ledger, parts)

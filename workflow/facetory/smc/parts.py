@@ -18,6 +18,7 @@ from facetory.smc.cost import multiply_accumulates, shape_after
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from facetory.pipeline.spec import Precision
     from facetory.recognition.guide import Guide
     from facetory.smc.particles import LogScore, PredictNoise
 
@@ -28,7 +29,7 @@ class Parts:
 
     ``decoder`` decodes in the autoencoder's place wherever the guide looks; what is kept is decoded by the
     autoencoder.  z: scaled latents, float32 (rows, C, h, w).  No result depends on the other rows; a forward
-    pass has ``batch_rows`` of them.
+    pass has ``batch_rows`` of them, and computes in ``precision``; what it gives is float32.
     """
 
     unet: Any
@@ -37,6 +38,7 @@ class Parts:
     alpha_bar: Tensor
     decoder: nn.Module | None = None
     batch_rows: int = 16
+    precision: Precision = "no"
 
     def encode(self, pixels: Tensor) -> Tensor:
         """z of uint8 pixels (rows, 3, px, px): the posterior mean, scaled."""
@@ -81,10 +83,17 @@ class Parts:
         return self.decoder(z) if self.decoder else self._autoencoder(z)
 
     def _autoencoder(self, z: Tensor) -> Tensor:
-        return self.vae.decode(z / self.vae.config.scaling_factor).sample
+        return self.vae.decode(z / self.vae.config.scaling_factor).sample.float()
 
     def _batched(self, function: Any, rows: Tensor) -> Tensor:
-        return in_fixed_batches(function, rows, self.batch_rows)
+        half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+
+        def forward(part: Tensor) -> Tensor:
+            with torch.autocast(part.device.type, dtype=half, enabled=half is not None):
+                found = function(part)
+            return found.float() if found.is_floating_point() else found
+
+        return in_fixed_batches(forward, rows, self.batch_rows)
 
 
 def load_parts(
@@ -95,6 +104,7 @@ def load_parts(
     decoder: Path | str | None = None,
     device: str = "cpu",
     batch_rows: int = 16,
+    precision: Precision = "no",
 ) -> Parts:
     """The parts that lie in folders: ``diffusion``/unet, ``snapshot``/vae and a small decoder's.
 
@@ -111,4 +121,5 @@ def load_parts(
         alpha_bar=alphas_cumprod(1000, *betas).to(device),
         decoder=load_small_decoder(decoder, device) if decoder else None,
         batch_rows=batch_rows,
+        precision=precision,
     )

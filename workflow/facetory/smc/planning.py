@@ -134,6 +134,7 @@ def edit(request: Request, seed: int, expansion: Expansion) -> EditSpec:
         sampler=sampler(request, expansion),
         snapshots=scale.snapshots if request.get("snapshots") else 0,
         batch_rows=scale.batch_rows,
+        precision=settings.precision(scale.precision),
         seed=seed,
         **expansion.common,
     )

@@ -67,7 +67,7 @@ class SMCScale(BaseModel):
 
     ``backbone`` is the autoencoder, ``code_backbone`` that of the reading `code`.  ``images`` faces are
     edited, of each slot those with ``source_labels`` (all for none).  ``particles`` and ``inference_steps``
-    map the paper's numbers to those that this scale affords.
+    map the paper's numbers to those that this scale affords.  ``precision`` is that of edits.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -89,3 +89,4 @@ class SMCScale(BaseModel):
     features: Features = "inception"
     identity: Identity = "facenet"
     batch_rows: int = 16
+    precision: Precision = "no"

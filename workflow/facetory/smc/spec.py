@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from facetory.pipeline.spec import FaceTrainSpec, Spec
+from facetory.pipeline.spec import FaceTrainSpec, Precision, Spec
 from facetory.recognition.spec import ClassifierSpec
 from facetory.smc.sampler_spec import Sampler
 
@@ -52,7 +52,8 @@ class EditSpec(Spec):
     `pipeline.sampling` chooses.  ``target`` is a class of the guide, or "random": one other than the source's
     a face.  A guide whose view is "latents" scores latents; there is nothing to decode then.  ``decoder``
     replaces the autoencoder's while scoring.  ``snapshots`` keeps the decoded particles of the first face at
-    so many of its scorings.  ``batch_rows`` is the fixed number of rows of every forward pass.
+    so many of its scorings.  ``batch_rows`` is the fixed number of rows of every forward pass, ``precision``
+    that in which it computes.
     """
 
     train: SMCTrainSpec
@@ -66,6 +67,7 @@ class EditSpec(Spec):
     sampler: Sampler = Sampler()
     snapshots: int = 0
     batch_rows: int = 16
+    precision: Precision = "no"
     seed: int = 0
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = 1
