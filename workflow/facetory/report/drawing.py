@@ -58,6 +58,8 @@ FILLS = {
 }
 """Fills of a diagram's boxes: tints of the palette that differ in lightness too."""
 FOOTER_LINE, FOOTER_WIDTH = 0.15, 16.5
+LETTER_WIDTH = 0.6
+"""Of a letter, on average, in shares of the font's size."""
 
 
 @contextmanager
@@ -287,17 +289,11 @@ def _rounded(axes: Axes, x: float, y: float, width: float, height: float, fill: 
 
 
 def watermark(figure: Figure, text: str) -> None:
-    """Write a word large and faint across a whole figure."""
+    """Write a word large and faint across a figure, at most 4/5 of its width and twice its height long."""
     width, height = figure.get_size_inches()
-    drawn: dict[str, Any] = {
-        "color": GREY,
-        "alpha": 0.18,
-        "rotation": 20,
-        "ha": "center",
-        "va": "center",
-        "zorder": 9,
-    }
-    figure.text(0.5, 0.5, text, fontsize=24 * min(width, height), **drawn)
+    letter = min(0.8 * width, 2 * height) / len(text)
+    across: dict[str, Any] = {"color": GREY, "alpha": 0.18, "rotation": 20, "ha": "center", "va": "center"}
+    figure.text(0.5, 0.5, text, fontsize=72 * letter / LETTER_WIDTH, zorder=9, **across)
 
 
 def save(figure: Figure, stem: Path | str, rows: Sequence[Mapping[str, Any]]) -> None:
