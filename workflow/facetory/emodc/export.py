@@ -256,7 +256,8 @@ def _raced(race: Path | None, records: Records | None, loss: str) -> tuple[RaceC
         return read_calibration(race / "calibration.safetensors"), f"a race on the {spec['split']} split"
     if records is None:
         return None, ""
-    people, steps = strangers(records.persons, records.sample_ids), recorded_steps(records, loss)[-1]
+    people = strangers(records.persons, records.sample_ids)
+    steps = max(recorded_steps(records, loss), default=0)
     if len(set(people)) < LEAST_RACERS or steps < LEAST_RACE:
         return None, ""
     columns = np.searchsorted(records.timesteps, evaluation_timesteps(loss, steps))
