@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from facetory.emodc.export import beside, opened
 from facetory.emodc.own_plan import Request, plan_own
 from facetory.emodc.predict import EmotionDiffusionClassifier
 from facetory.emodc.race_threshold import calibrate, write_calibration
-from facetory.pipeline.files import FacetoryError, write_json
+from facetory.metrics.records import read_records, write_records
+from facetory.pipeline.files import FacetoryError, sha256_of, write_json
 from facetory.pipeline.once import once
 from PIL import Image
 from typer.testing import CliRunner
@@ -108,6 +110,24 @@ def test_the_card_of_a_run_is_written_alone(trained):
     (run / "README.md").unlink()
     assert typed("emodc", "card", "--run", run, "--stands-in-for", "RAF-DB B").exit_code == 0
     assert "stand in for RAF-DB B" in (run / "README.md").read_text()
+
+
+def test_a_card_without_a_whole_grid_tells_no_accuracy_and_no_race(trained, tmp_path):
+    """Such as that of a run whose only evaluation is at one timestep, and not at its loss's own."""
+    work = tmp_path / "work"
+    shutil.copytree(f"{trained[1]}.work", work)
+    (run,) = work.glob("runs/*")
+    (whole,) = work.glob("evaluations/*")
+    records = read_records(whole / "clean.safetensors")
+    timesteps = np.full_like(records.timesteps[:1], 777)
+    one = replace(records, errors=records.errors[:, :1], timesteps=timesteps)
+    write_records(whole / "clean.safetensors", one)
+    about = json.loads((whole / "manifest.json").read_text())
+    outputs = {"clean.safetensors": sha256_of(whole / "clean.safetensors")}
+    write_json(whole / "manifest.json", about | {"outputs": outputs})
+    assert typed("emodc", "card", "--run", run).exit_code == 0
+    model = opened(beside(run))
+    assert model.about.metrics == () and model.about.race is None
 
 
 def test_export_from_a_run(trained, tmp_path):
