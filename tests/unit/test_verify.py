@@ -181,7 +181,7 @@ class TestBenchmark:
 
 class TestVerify:
     def test_it_is_the_protocol_written_out(self, tmp_path, benchmark, model, monkeypatch):
-        monkeypatch.setattr(stage, "load_face_recognizer", lambda folder, device: (coarse, {}))
+        monkeypatch.setattr(stage, "load_face_recognizer", lambda folder, device, batch_size: (coarse, {}))
         spec = VerificationSpec(model=RECOGNISER, benchmark=DRAWN, batch_size=7)
         verify(spec, model, benchmark, tmp_path / "v")
         pairs, found = (

@@ -81,18 +81,28 @@ def _entry(
 ) -> dict[str, Any]:
     """A line of the journal; seconds of this process and of its children that have ended, memory in MiB."""
     short = " ".join(word if len(word) <= LONGEST else f"{word[: LONGEST - 1]}…" for word in arguments)
-    own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "command": list(verb),
         "arguments": short if len(short) <= LONGEST_ALL else f"{short[: LONGEST_ALL - 1]}…",
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begun)),
         "seconds": round(time.time() - begun, 3),
         "cpu_seconds": round(_cpu_seconds() - before, 3),
-        "peak_rss_mb": round(own.ru_maxrss / 1024, 1),
+        "peak_rss_mb": round(_peak_kib() / 1024, 1),
         "peak_rss_children_mb": round(children.ru_maxrss / 1024, 1),
         "cuda_peak_mb": _cuda_peak(),
         "status": status,
     }
+
+
+def _peak_kib() -> int:
+    """The most memory that this program held; getrusage counts what its parent held before it as well."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    found = (int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return next(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def _cpu_seconds() -> float:
