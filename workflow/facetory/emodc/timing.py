@@ -50,7 +50,8 @@ def time_emodc(
     ) as record:
         before = os.getloadavg()
         chosen = choose(ledger, spec.split)
-        faces = [read_face(chosen.folder, row) for row in chosen.rows[: max([spec.images, *spec.batch_sizes])]]
+        most = max([spec.images, *spec.batch_sizes])
+        faces = [read_face(chosen.folder, row) for row in chosen.rows[:most]]
         models: dict[str, Any] = {}
         for name, path in manifests.items():
             about = read_json(path)
