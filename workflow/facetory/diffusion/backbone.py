@@ -94,13 +94,14 @@ def prediction_type(folder: Path | str, expected: str) -> str:
 
 def check_hashes(folder: Path, sha256: dict[str, str], part: str = "") -> None:
     """Compare a snapshot's files (those under ``part``) with their expected sha256."""
-    for file, expected in sha256.items():
+    for file, pinned in sha256.items():
         if not file.startswith(part):
             continue
         path = folder / file
+        expected = expected_sha256(path, pinned)
         if not path.is_file():
             raise FacetoryError(f"{path}: the file is missing. Copy the whole snapshot folder there.")
-        if (found := sha256_of(path)) != expected_sha256(path, expected):
+        if (found := sha256_of(path)) != expected:
             raise FacetoryError(
                 f"{path}: sha256 is {found}, expected {expected}. The file is damaged or of another "
                 "revision: fetch it again, or correct the hash in backbones.yaml if you mean to use it."
