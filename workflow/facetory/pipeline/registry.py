@@ -11,10 +11,16 @@ from pydantic import BaseModel, ConfigDict
 from facetory.pipeline.config import WORKFLOW, Settings, load_yaml
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.spec import Spec, TrainSpec
+from facetory.pipeline.suggest import unknown
 
 Kind = Literal["measured", "quoted", "not_applicable"]
 DASH = "–"
-LAYOUT = {"title", "source", "columns", "rows", "panels", "published"}
+LAYOUT = {"title", "source", "columns", "rows", "panels", "published", "scans", "unpublished"}
+"""A table's keys that no cell asks for.
+
+``scans`` are cells whose print is doubtful: ``row``, ``column``, what is ``printed`` there and ``why`` it is
+doubted or another value is listed.  ``unpublished`` says why cells have no published partner.
+"""
 
 
 class PlannedCell(BaseModel):
@@ -124,6 +130,7 @@ class Study:
                 getattr(self, each.name).update(getattr(wing, each.name))
 
 
+SCAN = {"row", "column", "printed", "why"}
 Placed = Callable[[str], str | None]
 
 
@@ -159,9 +166,11 @@ def plan_of(
 def requests(table: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
     """The cells of a table as merged requests (table's keys, then the column's, then the row's).
 
-    A published dash is a cell that the paper leaves empty; a `quoted` row is not measured.  Raises
-    `FacetoryError` when a row prints another number of values than there are columns.
+    A published dash is a cell that the paper leaves empty; a `quoted` row is not measured; what has a
+    published value is not `ours`.  Raises `FacetoryError` when a row prints another number of values than
+    there are columns, or where `scans` marks a cell that the table lacks.
     """
+    check_scans(table, where)
     shared = {key: value for key, value in table.items() if key not in LAYOUT}
     for row, row_keys in table["rows"].items():
         published = row_keys.get("published") or [None] * len(table["columns"])
@@ -173,7 +182,7 @@ def requests(table: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
         own = {key: value for key, value in row_keys.items() if key not in ("published", "quoted")}
         for (column, column_keys), value in zip(table["columns"].items(), published, strict=True):
             kind = "quoted" if row_keys.get("quoted") else "measured"
-            yield {
+            request = {
                 **shared,
                 **column_keys,
                 **own,
@@ -182,6 +191,19 @@ def requests(table: dict[str, Any], where: str) -> Iterator[dict[str, Any]]:
                 "published": None if value == DASH else value,
                 "kind": "not_applicable" if value == DASH else kind,
             }
+            if request["published"] is not None:
+                request.pop("ours", None)
+            yield request
+
+
+def check_scans(table: dict[str, Any], where: str) -> None:
+    """Raise a `FacetoryError` where ``scans`` has a mark without its four keys, or of an unknown cell."""
+    for mark in table.get("scans", ()):
+        if set(mark) != SCAN:
+            raise FacetoryError(f"{where}: scans: {mark}: give {', '.join(sorted(SCAN))} and nothing else.")
+        for kind in ("row", "column"):
+            if mark[kind] not in table[f"{kind}s"]:
+                raise unknown(kind, mark[kind], table[f"{kind}s"], f"{where}: scans")
 
 
 def panel_requests(figure: dict[str, Any]) -> Iterator[dict[str, Any]]:
