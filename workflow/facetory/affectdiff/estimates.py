@@ -60,6 +60,10 @@ under a condition, ``robust_delta`` the paired difference of macro F1 from the c
 """
 
 
+Score = tuple[float, str, Sequence[Records]]
+"""A coefficient, a metric, and the records of a row's seeds."""
+
+
 def estimate(metric: str, records: Sequence[Records], seed: int = 0) -> Estimate:
     """A metric's mean over the records of a row's seeds; its interval resamples videos.
 
@@ -71,8 +75,24 @@ def estimate(metric: str, records: Sequence[Records], seed: int = 0) -> Estimate
 
 def difference(metric: str, a: Sequence[Records], b: Sequence[Records], seed: int = 0) -> Estimate:
     """A metric on the records a minus that on b, of the same segments, under the same resamples."""
-    first, second = _statistic(metric, a), _statistic(metric, b)
-    return _bootstrapped(metric, [*a, *b], lambda weights: first(weights) - second(weights), seed)
+    return combination([(1.0, metric, a), (-1.0, metric, b)], seed)
+
+
+def combination(terms: Sequence[Score], seed: int = 0) -> Estimate:
+    """Σ coefficient · metric on records, all of the same split and segments, under the same resamples."""
+    records = [one for _, _, own in terms for one in own]
+    return _bootstrapped(terms[0][1], records, _sum(terms), seed)
+
+
+def value(terms: Sequence[Score]) -> float:
+    """Σ coefficient · metric on records, without an interval."""
+    segments = getattr(terms[0][2][0], f"{METRICS[terms[0][1].partition(' ')[0]].split}_segments")
+    return float(_sum(terms)(np.ones((1, len(segments))))[0])
+
+
+def _sum(terms: Sequence[Score]) -> Callable[[np.ndarray], np.ndarray]:
+    parts = [(coefficient, _statistic(metric, records)) for coefficient, metric, records in terms]
+    return lambda weights: np.sum([coefficient * part(weights) for coefficient, part in parts], axis=0)
 
 
 def check_seeds(manifests: Iterable[dict[str, Any]]) -> None:

@@ -80,6 +80,22 @@ def accuracy(
     nodes; Snijders and Borgatti, Connections 22, 1999).  Otherwise pairs are.  Where every pair is decided
     rightly, or none, Wilson's interval over the people or pairs stands for it.
     """
+    units, mean = protocol(distance, same, fold, people)
+    found = weighted_bootstrap(mean, units, seed)
+    own = fold_accuracies(distance, same, fold)
+    if found.value in (0.0, 1.0):
+        low, high = wilson(round(found.value * len(units)), len(units))
+        found = found._replace(low=low, high=high)
+    return FoldAccuracy(found._replace(n=len(same)), float(own.std()), "people" if people else "pairs")
+
+
+def protocol(
+    distance: np.ndarray,
+    same: np.ndarray,
+    fold: np.ndarray,
+    people: Sequence[tuple[str, str]] | None = None,
+) -> tuple[list[str], Callable[[np.ndarray], np.ndarray]]:
+    """What `accuracy` resamples, and its value (R,) as a function of how often each was drawn (R, units)."""
     units, pair_weights = _resampling(same, people)
 
     def mean(draws: np.ndarray) -> np.ndarray:
@@ -88,12 +104,7 @@ def accuracy(
         held = ~np.isnan(found)
         return np.where(held, found, 0).sum(axis=1) / held.sum(axis=1)
 
-    found = weighted_bootstrap(mean, units, seed)
-    own = fold_accuracies(distance, same, fold)
-    if found.value in (0.0, 1.0):
-        low, high = wilson(round(found.value * len(units)), len(units))
-        found = found._replace(low=low, high=high)
-    return FoldAccuracy(found._replace(n=len(same)), float(own.std()), "people" if people else "pairs")
+    return units, mean
 
 
 def _resampling(
