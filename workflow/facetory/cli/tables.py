@@ -28,30 +28,46 @@ def make(name: Name, root: Root, settings: SettingsText = "{}") -> None:
     from facetory.report.tables import write_table
 
     plan = _plan(name, settings)
-    write_table(_wing(plan, "cells").table(plan, root), root / "tables")
+    write_table(wing(plan, "cells").table(plan, root), root / "tables")
 
 
 @app.command()
 def figure(name: Name, root: Root, settings: SettingsText = "{}") -> None:
     """Draw a figure or an ablation as .pdf and .png, with its data and cells, into ROOT/figures."""
     plan = _plan(name, settings)
-    _wing(plan, "draw").draw(plan, root, root / "figures")
+    wing(plan, "draw").draw(plan, root, root / "figures")
 
 
-def _wing(plan: Plan, module: str) -> Any:
+@app.command()
+def plans(root: Root, settings: SettingsText = "{}") -> None:
+    """Write what every cell of the study asks for as ROOT/plans.json."""
+    from facetory.report.plans import NAME, write_plans
+
+    write_plans(root / NAME, _config(settings), _plans(settings))
+
+
+def wing(plan: Plan, module: str) -> Any:
     """A module of the wing of a plan's paper."""
     return importlib.import_module(f"facetory.{plan.paper}.{module}")
 
 
 def _plan(name: str, settings: str) -> Plan:
     """The named plan of the study that the settings describe."""
+    known = _plans(settings)
+    if name not in known:
+        raise unknown("table or figure", name, known, "facetory table")
+    return known[name]
+
+
+def _plans(settings: str) -> dict[str, Plan]:
     from facetory.cli.study import load_study
 
+    return load_study(_config(settings)).plans
+
+
+def _config(settings: str) -> dict[str, Any]:
     try:
-        config = json.loads(settings)
+        config: dict[str, Any] = json.loads(settings)
     except json.JSONDecodeError as error:
         raise FacetoryError(f"--settings: not valid JSON ({error}). Give config.yaml's content.") from error
-    plans = load_study(config).plans
-    if name not in plans:
-        raise unknown("table or figure", name, plans, "facetory table")
-    return plans[name]
+    return config
