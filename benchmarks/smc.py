@@ -43,9 +43,10 @@ from facetory.recognition.preprocessing import resized
 from facetory.recognition.spec import ClassifierSpec
 from facetory.smc.cost import multiply_accumulates
 from facetory.smc.editing import sampled
-from facetory.smc.particles import Outcome, edit_timesteps
+from facetory.smc.particles import Outcome
 from facetory.smc.parts import Parts
 from facetory.smc.sampler_spec import Sampler
+from facetory.smc.timesteps import edit_timesteps
 from facetory.training.device import device_name
 from rich.console import Console
 from rich.table import Table

@@ -4,8 +4,8 @@ import pytest
 import torch
 from facetory.diffusion.sampler import clean_prediction
 from facetory.smc.baselines import best_of_n, gradient_guided, unguided
-from facetory.smc.particles import edit_timesteps
 from facetory.smc.sampler_spec import READINGS, Sampler
+from facetory.smc.timesteps import edit_timesteps
 
 STEPS = edit_timesteps(60, 1.0)
 

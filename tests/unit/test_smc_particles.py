@@ -12,8 +12,9 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DModel
 from facetory.smc.batches import distinct, in_fixed_batches
-from facetory.smc.particles import edit_timesteps, leashed, scorings, smc, start_particles
+from facetory.smc.particles import leashed, smc, start_particles
 from facetory.smc.sampler_spec import READINGS, Sampler
+from facetory.smc.timesteps import edit_timesteps, scorings
 
 SCALE = 1.0
 STEPS = edit_timesteps(60, 1.0)

@@ -215,6 +215,8 @@ def verification(model: Any, slot: str, expansion: Expansion) -> VerificationSpe
 
 def why_not(asked: Asked, expansion: Expansion) -> str | None:
     """Why a request cannot be measured at this scale, or None."""
+    if expansion.settings.ideal:
+        return None
     scale, root = expansion.scale, expansion.settings.config.data_root
     reasons: list[str | None] = []
     if asked.of == "synthesis":

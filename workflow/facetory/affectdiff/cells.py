@@ -25,6 +25,7 @@ STUBS = {
     "affectdiff_table5": ["Condition"],
     "affectdiff_table7": ["Task"],
     "affectdiff_baselines": ["Baseline", "Size"],
+    "affectdiff_stability": ["Run"],
 }
 DATA = {"raw_segments", "segments", "part", "width", "length", "classes", "majority"}
 COUNTS = {"raw_segments", "segments", "part", "width", "length", "classes", "peak_epoch"}

@@ -150,7 +150,7 @@ def why_not(request: Request, expansion: Expansion) -> str | None:
     """Why a request cannot be measured at this scale, or None."""
     slot = request["slot"]
     reason = expansion.placed(expansion.settings.dataset_of(slot))
-    if reason:
+    if reason or expansion.settings.ideal:
         return reason
     root = expansion.settings.config.data_root
     asked = [request["model"], *([request["minus"]] if request.get("minus") else [])]

@@ -11,27 +11,37 @@ from facetory.cli import (
     adaptdiff,
     affect,
     affectdiff,
+    archive,
+    audit,
     backbone,
+    claims,
     classifier,
+    compare,
     data,
+    doctor,
     edit,
     editor,
     emodc,
+    explain,
     face_set,
     faces,
     identity,
     identity_model,
     latents,
     model,
+    plan,
     predict,
     probe,
+    reference,
     rehearse,
+    report,
     separability,
     smc,
-    study,
+    status,
     tables,
     train,
     verification,
+    verified,
     verify_faces,
 )
 from facetory.cli.options import unwrapped
@@ -67,13 +77,22 @@ app.command("affect", help=unwrapped(affect.AFFECT_HELP))(affect.affect)
 app.command("separability", help=unwrapped(separability.SEPARABILITY_HELP))(separability.separability)
 app.command("verify-faces", help=unwrapped(verify_faces.VERIFY_HELP))(verify_faces.verify_faces)
 app.command("train", help=unwrapped(train.TRAIN_HELP))(train.train)
+app.command("claims", help=unwrapped(claims.CLAIMS_HELP))(claims.claims)
+app.command("audit", help=unwrapped(audit.AUDIT_HELP))(audit.audit)
 faces.app.command("set")(face_set.make)
 emodc.app.command("export")(model.export)
 emodc.app.command("card")(model.card)
 smc.app.command("export")(editor.export)
 adaptdiff.app.command("export")(identity_model.export)
-app.command("status")(study.status)
-app.command("verify")(study.verify)
+app.command("status", help=unwrapped(status.STATUS_HELP))(status.status)
+app.command("plan", help=unwrapped(plan.PLAN_HELP))(plan.plan)
+app.command("doctor", help=unwrapped(doctor.DOCTOR_HELP))(doctor.doctor)
+app.command("explain", help=unwrapped(explain.EXPLAIN_HELP))(explain.explain)
+app.command("verify", help=unwrapped(verified.VERIFY_HELP))(verified.verify)
+app.command("archive", help=unwrapped(archive.ARCHIVE_HELP))(archive.archive)
+app.command("compare", help=unwrapped(compare.COMPARE_HELP))(compare.compare)
+app.command("report", help=unwrapped(report.REPORT_HELP))(report.report)
+app.command("reference", help=unwrapped(reference.REFERENCE_HELP))(reference.reference)
 
 
 def run() -> None:

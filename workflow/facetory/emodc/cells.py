@@ -34,6 +34,7 @@ STUBS = {
     "emodc_table8": ["Method"],
     "emodc_table9": ["Methods"],
     "emodc_racing": ["Method"],
+    "emodc_stability": ["Run"],
     "emodc_fig1": ["Classifier"],
     "emodc_fig4": ["Model"],
     "emodc_fig7": ["Guidance"],

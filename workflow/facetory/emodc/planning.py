@@ -83,6 +83,17 @@ def is_raced(request: Request) -> bool:
     return str(request.get("metric", "")).startswith(RACED)
 
 
+def seeds(request: Request, expansion: Expansion) -> tuple[int, ...]:
+    """The seeds of a request: the scale's, or its ``seed``, which counts from the scale's first.
+
+    What is timed or races has the first alone.
+    """
+    own = expansion.settings.scale.seeds
+    if "seed" in request:
+        return (own[0] + request["seed"],)
+    return own[:1] if request.get("metric") in TIMED or is_raced(request) else own
+
+
 def train_slot(request: Request) -> str:
     """The slot a request's model is trained on."""
     return str(request.get("train_slot", request["slot"]))
@@ -140,6 +151,7 @@ def train_spec(request: Request, seed: int, expansion: Expansion) -> EmoDCTrainS
         device=settings.device,
         threads=settings.scale.threads,
         seed=seed,
+        repeat=request.get("repeat", 0),
         reading=settings.config.reading,
     )
 
@@ -300,4 +312,6 @@ def _demand_key(request: Request, expansion: Expansion) -> tuple[str, ...]:
     discriminative = is_discriminative(request, expansion)
     chosen = [] if discriminative else sorted(model(request, expansion).items())
     datasets = [settings.dataset_of(slot) for slot in (train_slot(request), request["slot"])]
-    return (request["run"], repr(chosen), *datasets, "" if discriminative else _purpose(request))
+    own = (request["run"], repr(chosen), *datasets, "" if discriminative else _purpose(request))
+    apart = {*seeds(request, expansion)} - {*settings.scale.seeds}
+    return (*own, *map(str, apart), *(["again"] if "repeat" in request else []))

@@ -133,8 +133,7 @@ def _cell(request: Request, cell_id: str, expansion: Expansion, result: Study) -
     if reason:
         result.missing.setdefault(cell_id, reason)
     into = Study(settings) if reason else result
-    one_seed = request.get("metric") in planning.TIMED or planning.is_raced(request)
-    seeds = settings.scale.seeds[:1] if one_seed else settings.scale.seeds
+    seeds = planning.seeds(request, expansion)
     made = [_made(request, seed, expansion, into) for seed in seeds]
     faces = [f"faces/{dataset}/ledger.csv"] if request.get("reads_faces") else []
     return PlannedCell(

@@ -104,10 +104,15 @@ class Scale(_Strict):
 
 
 class Settings(_Strict):
-    """A config with the scale it names."""
+    """A config with the scale it names.
+
+    ``ideal`` plans for a machine on which every dataset and all weights are placed, with a GPU if the scale
+    is made for one.
+    """
 
     config: Config
     scale: Scale
+    ideal: bool = False
 
     @property
     def name(self) -> str:
@@ -121,7 +126,8 @@ class Settings(_Strict):
 
         The driver is asked once: thousands of specs read this.
         """
-        return "cuda" if self.scale.device != "cpu" and visible_gpus() else "cpu"
+        found = self.ideal and self.scale.device == "cuda"
+        return "cuda" if found or (self.scale.device != "cpu" and visible_gpus()) else "cpu"
 
     def precision(self, asked: Precision) -> Precision:
         """The precision that a stage asks for, as the device can have it."""

@@ -50,7 +50,11 @@ class Spec(BaseModel):
 
 
 class TrainSpec(Spec):
-    """What every training run has, whatever the paper; defaults are EmoDC's (Section IV-B)."""
+    """What every training run has, whatever the paper; defaults are EmoDC's (Section IV-B).
+
+    ``repeat`` changes nothing but the run's name: a run that differs by it alone is trained again, to see
+    whether it comes out the same.
+    """
 
     dataset: str
     batch_size: int = 64
@@ -64,6 +68,7 @@ class TrainSpec(Spec):
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = 1
     seed: int = 0
+    repeat: int = 0
     reading: Reading = "paper"
 
 

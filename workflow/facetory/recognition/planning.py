@@ -55,7 +55,7 @@ def classifier_spec(
 def weights_missing(spec: ClassifierSpec, name: str, settings: Settings) -> str | None:
     """Why a classifier's authors' checkpoint cannot be used, or None."""
     weights = settings.config.data_root / (spec.weights or ".")
-    if not spec.weights or weights.is_file():
+    if not spec.weights or settings.ideal or weights.is_file():
         return None
     return (
         f"{name}: the authors' checkpoint is not placed: expected {weights} (or take it "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from facetory.smc.particles import edit_timesteps, scorings
 from facetory.smc.sampler_spec import Sampler
+from facetory.smc.timesteps import edit_timesteps, scorings
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def multiply_accumulates(network: Callable[[Tensor], Tensor], row: Tensor) -> int:
@@ -42,7 +44,7 @@ def rows_of_smc(sampler: Sampler) -> dict[str, int]:
     """Rows that the SMC sampler of these fields sends through the UNet and to the guide, a face, unshared.
 
     N K through the UNet, with K steps and N particles; N S to the guide, with S scorings: those of
-    `particles.scorings`, and that of the final images.
+    `timesteps.scorings`, and that of the final images.
     """
     steps = len(edit_timesteps(sampler.inference_steps, sampler.noise_strength))
     scored = {*scorings(steps, sampler), steps - 1}

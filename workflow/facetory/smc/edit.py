@@ -14,10 +14,10 @@ from facetory.pipeline.files import FacetoryError, read_json, sha256_of, write_t
 from facetory.pipeline.provenance import manifest
 from facetory.recognition.guide import load_guide
 from facetory.smc.editing import EditDiverged, Edited, edit_faces
-from facetory.smc.particles import edit_timesteps
 from facetory.smc.parts import Parts, load_parts
 from facetory.smc.spec import EditSpec
 from facetory.smc.targets import chosen_faces, targets_of
+from facetory.smc.timesteps import edit_timesteps
 from facetory.training.progress import shown
 
 __all__ = ["Edited", "Parts", "edit_faces", "edit_smc", "load_parts"]

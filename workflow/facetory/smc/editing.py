@@ -15,9 +15,10 @@ from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.randomness import sample_keys
 from facetory.smc.baselines import best_of_n, gradient_guided, unguided
 from facetory.smc.cost import equal_cost_particles
-from facetory.smc.particles import OnScored, Outcome, edit_timesteps, scorings, smc, start_particles
+from facetory.smc.particles import OnScored, Outcome, smc, start_particles
 from facetory.smc.parts import Parts
 from facetory.smc.sampler_spec import Sampler
+from facetory.smc.timesteps import edit_timesteps, scorings
 from facetory.training.device import device_name
 from facetory.training.progress import Show
 

@@ -116,7 +116,7 @@ class CounterfactualEditor:
         A photograph without a face is a `NoFaceFound`, an unknown target or setting a `FacetoryError`.
         """
         from facetory.smc.editing import edit_faces
-        from facetory.smc.particles import edit_timesteps
+        from facetory.smc.timesteps import edit_timesteps
 
         names = [self.target(name) for name in targets]
         settings = self.sampler(sampler, **changes)

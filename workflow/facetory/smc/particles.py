@@ -21,6 +21,7 @@ from facetory.smc.batches import distinct
 from facetory.smc.potentials import log_potential
 from facetory.smc.resampling import SCHEMES, multinomial
 from facetory.smc.sampler_spec import Sampler
+from facetory.smc.timesteps import scorings
 from facetory.smc.weights import effective_sample_size, normalised
 
 PredictNoise = Callable[[Tensor, int], Tensor]
@@ -54,16 +55,6 @@ class Outcome(NamedTuple):
     unshared: dict[str, int]
 
 
-def edit_timesteps(inference_steps: int, noise_strength: float) -> list[int]:
-    """The timesteps of an edit, descending to 0: (250, 0.23) gives 59 of them, 232, 228, …, 0.
-
-    Multiples of ⌊1000 / steps⌋ (diffusers' "leading" spacing), from place ⌊(1 − noise_strength)(steps − 1)⌋
-    of their descending order on, as in the released code.
-    """
-    descending = [i * (1000 // inference_steps) for i in reversed(range(inference_steps))]
-    return descending[int((1 - noise_strength) * (inference_steps - 1)) :]
-
-
 def start_particles(
     z_0: Tensor,
     timesteps: list[int],
@@ -81,13 +72,6 @@ def start_particles(
     if sampler.initial_noise == "shared":
         fresh = fresh[:, :1]
     return add_noise(particles, fresh, alpha_bar[timesteps[0]])
-
-
-def scorings(count: int, sampler: Sampler) -> list[int]:
-    """The steps of 0 … count−1 after which particles are weighed: every R-th, and for a telescoping potential
-    the last."""
-    every = range(sampler.resample_interval - 1, count, sampler.resample_interval)
-    return sorted({*every, count - 1}) if sampler.telescoping else list(every)
 
 
 def smc(

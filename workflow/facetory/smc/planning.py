@@ -51,6 +51,8 @@ class Expansion:
     @cached_property
     def measures_missing(self) -> tuple[str | None, str | None]:
         """Why the feature and the identity network cannot be used."""
+        if self.settings.ideal:
+            return None, None
         root = self.settings.config.data_root
         return missing_features(self.scale.features, root), missing_identity(self.scale.identity, root)
 

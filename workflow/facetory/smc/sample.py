@@ -77,7 +77,7 @@ def draw(spec: SampleSpec, unet: Any, vae: Any) -> np.ndarray:
     from facetory.diffusion.pixels import to_pixels
     from facetory.diffusion.unconditional import predicted_noise
     from facetory.smc.batches import in_fixed_batches
-    from facetory.smc.particles import edit_timesteps
+    from facetory.smc.timesteps import edit_timesteps
 
     side = spec.train.px // 2 ** (len(vae.config.block_out_channels) - 1)
     shape = (unet.config.in_channels, side, side)
