@@ -31,6 +31,7 @@ include: "workflow/rules/verification.smk"
 include: "workflow/rules/adaptdiff.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/probes.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all_tables:
@@ -46,7 +47,7 @@ rule all_figures:
 
 
 rule all:
-    """Every table and figure, a card for every run, and the models that people use."""
+    """Every table and figure, the claims, the report, a card for every run, and the models that people use."""
     default_target: True
     input:
         rules.all_tables.input,
@@ -56,6 +57,4 @@ rule all:
         rules.smc_models.input,
         rules.affectdiff_models.input,
         rules.adaptdiff_models.input,
-
-
-include: "workflow/rules/report.smk"
+        rules.report.input,

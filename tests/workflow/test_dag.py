@@ -208,6 +208,23 @@ def test_verify_finds_a_flipped_byte(edited):
     assert str(adapter.relative_to(edited.folder)) in result.stderr.replace("\n", "")
 
 
-def test_the_report_is_made(project):
-    project.run("snakemake", "--cores", "2", "report")
+def test_the_report_holds_every_target_and_its_tables_are_what_the_records_give(project):
+    page = (project.results / "report" / "index.html").read_text(encoding="utf-8")
+    names = {path.name.removesuffix(".cells.json") for path in project.results.glob("*/*.cells.json")}
+    assert len(names) > 90
+    assert [name for name in names if name not in page] == []
+    project.run("snakemake", "--cores", "2", "verify")
+
+
+def test_claims_are_judged_and_the_papers_audited(project):
+    claims = json.loads((project.results / "claims.json").read_text())["claims"]
+    assert {claim["paper"] for claim in claims} == {"emodc", "smc", "affectdiff", "adaptdiff"}
+    on_stand_ins = {claim["on_regenerated"]["verdict"] for claim in claims if claim["paper"] == "emodc"}
+    assert "not_comparable" in on_stand_ins and not on_stand_ins & {"holds", "fails"}
+    audit = json.loads((project.results / "audit.json").read_text())
+    assert any(finding["outcome"] == "inconsistent" for finding in audit["findings"])
+
+
+def test_snakemakes_own_report_is_made(project):
+    project.run("snakemake", "--cores", "2", "snakemake_report")
     assert (project.results / "report.zip").stat().st_size > 100_000
