@@ -59,7 +59,7 @@ def test_its_lines_are_those_that_it_ran(traced):
 
 def test_a_command_that_fails_leaves_its_lines_too(traced):
     lines = read_trace(traced).lines()
-    assert lines["cli/study.py"] & lines_with("cli/study.py", "no such folder")
+    assert lines["report/unpacked.py"] & lines_with("report/unpacked.py", "no such folder")
 
 
 def test_nothing_happens_without_the_variable(monkeypatch):

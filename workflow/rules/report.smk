@@ -1,40 +1,4 @@
 # Needs: all tables and figures.  Makes: plans, audit, claims, the report that a reviewer opens, bundles of it all.
-import hashlib
-
-
-def made_cells(wildcards):
-    """The cells of every table and figure."""
-    return [
-        f"results/{RESULTS}/{folder}/{name}.cells.json"
-        for folder, names in (("tables", TABLES), ("figures", FIGURES))
-        for name in names
-    ]
-
-
-def plans_digest(wildcards):
-    """Hash of every plan: what each cell of the study asks for."""
-    digests = "".join(plan.digest for plan in STUDY.plans.values())
-    return hashlib.sha256(digests.encode()).hexdigest()[:16]
-
-
-def digest_of(paths):
-    """Hash of the content of some files."""
-    content = b"".join(path.read_bytes() for path in sorted(paths))
-    return hashlib.sha256(content).hexdigest()[:16]
-
-
-def papers_digest(wildcards):
-    """Hash of the papers' published values, statements and claims."""
-    return digest_of(Path(workflow.basedir, "workflow", "papers").rglob("*.yaml"))
-
-
-def page_digest(wildcards):
-    """Hash of what the report is laid out by: templates, styles, scripts, captions."""
-    root = Path(workflow.basedir, "workflow")
-    assets = (root / "facetory" / "report" / "site" / "assets").iterdir()
-    return digest_of([*assets, *(root / "report").glob("*.rst")])
-
-
 rule plans:
     """What every cell asks for, beside the results: explain, verify and the report read it."""
     output:
@@ -81,7 +45,7 @@ rule judge_claims:
     params:
         claims=papers_digest,
         code=code_of("cli.claims", *(f"{paper}.paired" for paper in PAPERS)),
-        root="results/{scale}",
+        root=results_folder,
     shell:
         "facetory claims {params.root:q} --out {output:q} > {log:q} 2>&1"
 
@@ -103,7 +67,7 @@ rule make_report:
     params:
         code=code_of("cli.report"),
         page=page_digest,
-        root="results/{scale}",
+        root=results_folder,
     shell:
         "facetory report {params.root:q} > {log:q} 2>&1"
 
@@ -131,7 +95,7 @@ rule archive:
     conda:
         "../../envs/facetory.yaml"
     params:
-        root=f"results/{RESULTS}",
+        root=results_folder,
     shell:
         "facetory archive {params.root:q} --out {output:q} > {log:q} 2>&1"
 
@@ -140,10 +104,14 @@ rule verify:
     """Rebuild every table from the records and compare byte for byte."""
     input:
         f"results/{RESULTS}/report/index.html",
+    log:
+        f"results/{RESULTS}/logs/verify.log",
+    conda:
+        "../../envs/facetory.yaml"
     params:
-        root=f"results/{RESULTS}",
+        root=results_folder,
     shell:
-        "facetory verify {params.root:q}"
+        "facetory verify {params.root:q} 2>&1 | tee {log:q}"
 
 
 rule snakemake_report:
