@@ -6,7 +6,8 @@ import pytest
 from facetory.cli.main import app
 from facetory.cli.study import load_study
 from facetory.pipeline.files import FacetoryError
-from facetory.report.audit.checks import PAPERS, audit
+from facetory.pipeline.registry import PAPERS
+from facetory.report.audit.checks import audit
 from facetory.report.audit.declared import declared
 from facetory.report.audit.finding import read_audit, write_audit
 from typer.testing import CliRunner

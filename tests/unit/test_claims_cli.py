@@ -4,7 +4,8 @@ import pytest
 from fabricated import demo_study, fabricate
 from facetory.cli.main import app
 from facetory.emodc.cells import table
-from facetory.report.claims.claim import PAPERS, claims_of
+from facetory.pipeline.registry import PAPERS
+from facetory.report.claims.claim import claims_of
 from facetory.report.claims.ledger import read_claims
 from facetory.report.plans import write_plans
 from facetory.report.tables import write_table

@@ -2,7 +2,8 @@
 
 import pytest
 from facetory.pipeline.files import FacetoryError
-from facetory.report.claims.claim import PAPERS, claims_of
+from facetory.pipeline.registry import PAPERS
+from facetory.report.claims.claim import claims_of
 from facetory.report.claims.ledger import on_published
 
 POSED = {posed.claim.id: posed for paper in PAPERS for posed in claims_of(paper)}

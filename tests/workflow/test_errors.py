@@ -62,6 +62,6 @@ def test_a_slot_mapped_to_ones_own_folder_is_a_stand_in(tmp_path):
 def test_specs_are_named_by_what_distinguishes_them_and_shared_runs_train_once():
     study = load_study({"scale": "demo"})
     basic = [spec for spec in study.runs.values() if spec.dataset == "anny_basic"]
-    assert len(basic) == 14, "Base, 3 CoDiT and 2 unstable ones, 3 FMDiT, 3 AMDiT by α, 2 more by prompt"
-    assert len({json.dumps(spec.model_dump(mode="json")) for spec in basic}) == 14
+    assert len(basic) == 16, "Base, 3 + 2 unstable CoDiT, 3 FMDiT, 3 AMDiT by α, 2 by prompt, 2 for stability"
+    assert len({json.dumps(spec.model_dump(mode="json")) for spec in basic}) == 16
     assert all(spec.id.startswith(f"anny_basic-{spec.loss}") for spec in basic)

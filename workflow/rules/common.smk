@@ -16,6 +16,7 @@ from facetory.faces.corrupt import NAMES as CORRUPTIONS
 from facetory.pipeline.config import check_device
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.provenance import code_of
+from facetory.pipeline.registry import PAPERS
 
 # Jobs find `facetory` beside the Python that runs Snakemake, whether or not its environment is activated.
 os.environ.update(
@@ -47,12 +48,6 @@ PROBED = {spec.dataset: spec for spec in STUDY.runs.values()}
 CORRUPT_FIRST = any(
     spec.order == "corrupt_then_align" for spec in STUDY.evaluations.values()
 )
-PAPERS = {
-    "emodc": "EmoDC",
-    "smc": "SMC",
-    "affectdiff": "Affect-Diff",
-    "adaptdiff": "AdaptDiff",
-}
 KINDS = {
     "run": "runs",
     "evaluation": "evaluations",

@@ -30,7 +30,7 @@ def audit(out: Out = None, paper: Paper = [], everything: Everything = False) ->
     """List the findings of the papers that are named, or of all of them."""
     from rich.console import Console
 
-    from facetory.report.audit.checks import PAPERS
+    from facetory.pipeline.registry import PAPERS
     from facetory.report.audit.checks import audit as audited
     from facetory.report.audit.finding import write_audit
 

@@ -36,7 +36,8 @@ def claims(root: Root, out: Out = None) -> None:
     """Write the ledger and print a line a claim."""
     from rich.console import Console
 
-    from facetory.report.claims.claim import PAPERS, claims_of
+    from facetory.pipeline.registry import PAPERS
+    from facetory.report.claims.claim import claims_of
     from facetory.report.claims.ledger import row_of, write_claims
     from facetory.report.made import made
     from facetory.report.plans import NAME, read_plans

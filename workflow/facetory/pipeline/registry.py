@@ -13,6 +13,8 @@ from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.spec import Spec, TrainSpec
 from facetory.pipeline.suggest import unknown
 
+PAPERS = {"emodc": "EmoDC", "smc": "SMC", "affectdiff": "Affect-Diff", "adaptdiff": "AdaptDiff"}
+"""The papers and what they are called, in the order in which they are shown."""
 Kind = Literal["measured", "quoted", "not_applicable"]
 DASH = "–"
 LAYOUT = {"title", "source", "columns", "rows", "panels", "published", "scans", "unpublished"}

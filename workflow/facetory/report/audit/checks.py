@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from facetory.pipeline.registry import paper_file
+from facetory.pipeline.registry import PAPERS, paper_file
 from facetory.pipeline.suggest import unknown
 from facetory.report.audit.declared import Declared, declared
 from facetory.report.audit.finding import Audit, Finding, audit_of
@@ -16,11 +16,10 @@ from facetory.report.audit.repeats import coincidences, repeated
 from facetory.report.audit.scans import scanned
 from facetory.report.audit.statements import stated
 
-PAPERS = ("emodc", "smc", "affectdiff", "adaptdiff")
 
-
-def audit(papers: Sequence[str] = PAPERS) -> Audit:
+def audit(papers: Iterable[str] = PAPERS) -> Audit:
     """The findings on the named papers; an unknown one is a `FacetoryError`."""
+    papers = list(papers)
     for paper in papers:
         if paper not in PAPERS:
             raise unknown("paper", paper, PAPERS, "audit")

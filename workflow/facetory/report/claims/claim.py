@@ -15,8 +15,6 @@ from facetory.report.claims.parts import Catalogue, Node, expand, leaves
 from facetory.report.claims.predicate import Predicate
 from facetory.report.claims.printed import printed
 
-PAPERS = ("emodc", "smc", "affectdiff", "adaptdiff")
-
 
 class Claim(BaseModel):
     """A claim, in the paper's words, and the predicate that it makes of cells.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from facetory.pipeline.config import WORKFLOW
-from facetory.pipeline.registry import paper_file
+from facetory.pipeline.registry import PAPERS, paper_file
 from facetory.report.audit.finding import Audit, read_audit
 from facetory.report.cells import Cell, CellTable
 from facetory.report.claims.ledger import Row, read_claims
@@ -18,8 +18,6 @@ from facetory.report.site.origins import Origins, origins
 from facetory.report.site.pictures import Picture, pictures
 from facetory.report.site.stability import Floor, floors
 
-NAMES = {"emodc": "EmoDC", "smc": "SMC", "affectdiff": "Affect-Diff", "adaptdiff": "AdaptDiff"}
-"""The papers, in the order of the page."""
 CAPTIONS = {"tables": "table.rst", "figures": "figure.rst"}
 """What the tables and the figures show, as Snakemake's report says it."""
 
@@ -127,12 +125,12 @@ def captions(kind: str) -> dict[str, str]:
 def _papers(targets: list[Target], plans: PlansFile) -> list[Paper]:
     made = [target.table.table for target in targets]
     unmade = [name for name in plans.plans if name not in made]
-    keys = dict.fromkeys([*NAMES, *map(paper_of, [*made, *unmade])])
+    keys = dict.fromkeys([*PAPERS, *map(paper_of, [*made, *unmade])])
     return [
         Paper(
             key,
-            NAMES.get(key, key),
-            paper_file(key)["title"] if key in NAMES else key,
+            PAPERS.get(key, key),
+            paper_file(key)["title"] if key in PAPERS else key,
             [target for target in targets if paper_of(target.table.table) == key],
             [name for name in unmade if paper_of(name) == key],
         )
