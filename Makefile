@@ -35,8 +35,10 @@ backbone: $(STAMP) ## Train the demo's backbone again (about an hour on 2 cores,
 rehearsal: export FACETORY_TRACE := results/rehearsal/trace
 rehearsal: $(STAMP) ## Run the paper's scale to every leaf on fabricated data and random weights (an hour on 2 cores)
 	$(BIN)/facetory rehearse fabricate data/rehearsal --processes $(CORES)
-	$(BIN)/snakemake --cores $(CORES) --config scale=rehearsal data_root=data/rehearsal; ran=$$?; \
-	$(BIN)/facetory rehearse readers data/rehearsal --trace $(FACETORY_TRACE); read=$$?; \
+	mkdir -p results/rehearsal
+	$(BIN)/facetory rehearse readers data/rehearsal --trace $(FACETORY_TRACE) > results/rehearsal/readers.log 2>&1 & \
+	readers=$$!; $(BIN)/snakemake --cores $(CORES) --config scale=rehearsal data_root=data/rehearsal; ran=$$?; \
+	wait $$readers; read=$$?; cat results/rehearsal/readers.log; \
 	$(BIN)/facetory rehearse coverage results/rehearsal --data-root data/rehearsal --trace $(FACETORY_TRACE); exit $$((ran + read + $$?))
 
 clean: ## Delete the demo's results (never data or weights)
