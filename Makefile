@@ -22,7 +22,7 @@ demo: $(STAMP) ## Run the whole pipeline at scale demo: no account, no GPU, 2 co
 	$(BIN)/snakemake --cores $(CORES)
 
 test: $(STAMP) ## Run the tests, with the whole DAG at scale ci
-	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses $(CORES) --no-loadscope-reorder
 
 lint: $(STAMP) ## Check style, types and rules
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -4,18 +4,27 @@ The other files are each one worker's, because their tests share what is expensi
 """
 
 import os
-from pathlib import Path
 
 import pytest
+
+WORKFLOW = "tests/workflow/"
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Group the tests and put the workflow's first."""
-    for item in items:
-        folder = Path(item.path).parent.name
-        item.add_marker(pytest.mark.xdist_group("workflow" if folder == "workflow" else item.path.stem))
-    items.sort(key=lambda item: Path(item.path).parent.name != "workflow")
+    """Put the workflow's tests first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WORKFLOW))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Deal out files, those of the workflow together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return WORKFLOW if nodeid.startswith(WORKFLOW) else nodeid.partition("::")[0]
+
+    return Files(config, log)

@@ -18,6 +18,7 @@ from facetory.adaptdiff.spec import (
 )
 from facetory.cli import estimate
 from facetory.cli.jobs import ORDER, jobs_of
+from facetory.cli.main import app
 from facetory.cli.needed import needed
 from facetory.cli.options import configured
 from facetory.cli.plan import planned
@@ -35,6 +36,7 @@ from facetory.recognition.spec import ClassifierSpec
 from facetory.smc import work as smc
 from facetory.smc.sampler_spec import Sampler
 from facetory.smc.spec import EditSpec, SMCTrainSpec
+from typer.testing import CliRunner
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -312,6 +314,16 @@ def test_the_plan_is_json(tmp_path, monkeypatch):
     assert about["wall_hours_left"] == pytest.approx(about["hours"] / 4)
     assert about["hours"] == pytest.approx(about["operations"] / 200e12 / 3600)
     assert any("rafdb_basic not placed" in reason for reason in about["not_run_here"])
+
+
+def test_the_command_says_what_it_estimates_from_and_what_is_not_placed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = ["plan", "emodc_table2", "--config", "scale=paper", "--tflops", "200"]
+    found = CliRunner().invoke(app, line)
+    assert found.exit_code == 0, found.output
+    assert "An estimate from counted operations, at 200" in found.output and "as given" in found.output
+    assert "Not placed: dataset rafdb_basic, 15,339 samples" in found.output
+    assert "train_emodc: with every sample active" in found.output
 
 
 def test_results_of_another_scale_are_refused(tmp_path):

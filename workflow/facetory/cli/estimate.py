@@ -140,7 +140,7 @@ def compared(
             total["measured"] += about["duration_s"]
     for total in found.values():
         total["ratio"] = total["estimated"] / total["measured"]
-    return found
+    return dict(sorted(found.items(), key=lambda own: ORDER.index(own[0])))
 
 
 def room(jobs: Iterable[Job], study: WholeStudy, root: Path) -> float:

@@ -81,28 +81,32 @@ def planned(
     from facetory.cli.needed import needed
     from facetory.cli.sizes import KnownSizes
     from facetory.cli.study import load_study
+    from facetory.pipeline.config import load_settings
 
-    here, ideal = load_study(config), load_study(config, ideal=True)
-    root = measured or Path("results") / ideal.settings.name
-    if measured and measured.name != ideal.settings.name:
+    name = load_settings(config).name
+    if measured and measured.name != name:
         raise FacetoryError(
-            f"--measured {measured}: holds another scale than the plan's, {ideal.settings.name}. Give "
-            f"--config scale={measured.name}, or results of {ideal.settings.name}."
+            f"--measured {measured}: holds another scale than the plan's, {name}. Give "
+            f"--config scale={measured.name}, or results of {name}."
         )
+    here, ideal = load_study(config), load_study(config, ideal=True)
+    root = measured or Path("results") / name
     jobs, now = jobs_of(ideal, target), jobs_of(here, target)
     throughput = _throughput(ideal, tflops, tflops_single)
     sizes = KnownSizes(ideal, root)
     stages = estimate.stages(jobs.values(), ideal, sizes, root, throughput)
+    own = estimate.stages(now.values(), here, KnownSizes(here, root), root, throughput)
     cells = [cell for name in plans_of(here, target) for cell in here.plans[name].cells]
     return {
         "target": target,
-        "scale": ideal.settings.name,
+        "scale": name,
         "device": ideal.settings.device,
         "gpus": gpus,
         "throughput": throughput.model_dump(),
         "jobs": len(jobs),
         "jobs_done": sum(stage.done for stage in stages),
         "jobs_that_can_run_here": len(now),
+        "hours_left_here": sum(stage.seconds_left for stage in own) / HOUR,
         "operations": sum(stage.operations for stage in stages),
         "hours": sum(stage.seconds for stage in stages) / HOUR,
         "hours_left": sum(stage.seconds_left for stage in stages) / HOUR,
@@ -178,7 +182,7 @@ def _summary(about: dict[str, Any]) -> list[str]:
     rate, left = about["throughput"], about["wall_hours_left"]
     return [
         f"{about['jobs']} jobs, {about['jobs_done']} of them done; {about['jobs_that_can_run_here']} can run "
-        "on this machine with what is placed.",
+        f"on this machine with what is placed, {about['hours_left_here']:.3g} hours of work left.",
         f"{about['operations'] / 1e15:.4g} · 10¹⁵ operations: {about['hours']:.3g} {kind} hours, "
         f"{about['hours_left']:.3g} of them left, {left:.3g} h with {about['gpus']} side by side.",
         f"{about['bytes'] / GB:.3g} GB on the disk at most, pictures as if they were not compressed.",
