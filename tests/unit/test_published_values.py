@@ -5,8 +5,7 @@ from collections import defaultdict
 import pytest
 from facetory.cli.study import load_study
 from facetory.pipeline.files import FacetoryError
-from facetory.pipeline.registry import paper_file, requests
-from facetory.report.audit.checks import PAPERS
+from facetory.pipeline.registry import PAPERS, paper_file, requests
 from facetory.report.audit.declared import declared
 from facetory.report.audit.numbers import numbers
 

@@ -3,8 +3,8 @@
 import pytest
 from facetory.cli.study import load_study
 from facetory.pipeline.files import FacetoryError
+from facetory.pipeline.registry import PAPERS
 from facetory.report.address import Address, address_of, find, parse
-from facetory.report.claims.claim import PAPERS
 from facetory.report.claims.printed import printed
 
 PLANS = load_study({"scale": "demo"}).plans
