@@ -71,28 +71,31 @@ for name, module in {
     "rehearse": rehearse,
 }.items():
     app.add_typer(module.app, name=name)
-app.command("predict", help=unwrapped(predict.PREDICT_HELP))(predict.predict)
-app.command("edit", help=unwrapped(edit.EDIT_HELP))(edit.edit)
-app.command("affect", help=unwrapped(affect.AFFECT_HELP))(affect.affect)
-app.command("separability", help=unwrapped(separability.SEPARABILITY_HELP))(separability.separability)
-app.command("verify-faces", help=unwrapped(verify_faces.VERIFY_HELP))(verify_faces.verify_faces)
-app.command("train", help=unwrapped(train.TRAIN_HELP))(train.train)
-app.command("claims", help=unwrapped(claims.CLAIMS_HELP))(claims.claims)
-app.command("audit", help=unwrapped(audit.AUDIT_HELP))(audit.audit)
+for name, (verb, text) in {
+    "predict": (predict.predict, predict.PREDICT_HELP),
+    "edit": (edit.edit, edit.EDIT_HELP),
+    "affect": (affect.affect, affect.AFFECT_HELP),
+    "separability": (separability.separability, separability.SEPARABILITY_HELP),
+    "verify-faces": (verify_faces.verify_faces, verify_faces.VERIFY_HELP),
+    "train": (train.train, train.TRAIN_HELP),
+    "claims": (claims.claims, claims.CLAIMS_HELP),
+    "audit": (audit.audit, audit.AUDIT_HELP),
+    "status": (status.status, status.STATUS_HELP),
+    "plan": (plan.plan, plan.PLAN_HELP),
+    "doctor": (doctor.doctor, doctor.DOCTOR_HELP),
+    "explain": (explain.explain, explain.EXPLAIN_HELP),
+    "verify": (verified.verify, verified.VERIFY_HELP),
+    "archive": (archive.archive, archive.ARCHIVE_HELP),
+    "compare": (compare.compare, compare.COMPARE_HELP),
+    "report": (report.report, report.REPORT_HELP),
+    "reference": (reference.reference, reference.REFERENCE_HELP),
+}.items():
+    app.command(name, help=unwrapped(text))(verb)
 faces.app.command("set")(face_set.make)
 emodc.app.command("export")(model.export)
 emodc.app.command("card")(model.card)
 smc.app.command("export")(editor.export)
 adaptdiff.app.command("export")(identity_model.export)
-app.command("status", help=unwrapped(status.STATUS_HELP))(status.status)
-app.command("plan", help=unwrapped(plan.PLAN_HELP))(plan.plan)
-app.command("doctor", help=unwrapped(doctor.DOCTOR_HELP))(doctor.doctor)
-app.command("explain", help=unwrapped(explain.EXPLAIN_HELP))(explain.explain)
-app.command("verify", help=unwrapped(verified.VERIFY_HELP))(verified.verify)
-app.command("archive", help=unwrapped(archive.ARCHIVE_HELP))(archive.archive)
-app.command("compare", help=unwrapped(compare.COMPARE_HELP))(compare.compare)
-app.command("report", help=unwrapped(report.REPORT_HELP))(report.report)
-app.command("reference", help=unwrapped(reference.REFERENCE_HELP))(reference.reference)
 
 
 def run() -> None:
