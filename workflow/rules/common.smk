@@ -16,7 +16,7 @@ from facetory.faces.corrupt import NAMES as CORRUPTIONS
 from facetory.pipeline.config import check_device
 from facetory.pipeline.files import FacetoryError
 from facetory.pipeline.provenance import code_of
-from facetory.pipeline.registry import PAPERS
+from facetory.pipeline.registry import PAPERS, is_drawn, is_table
 
 # Jobs find `facetory` beside the Python that runs Snakemake, whether or not its environment is activated.
 os.environ.update(
@@ -36,14 +36,8 @@ RESULTS = SETTINGS.name
 CONFIG = json.dumps(
     SETTINGS.config.model_dump(mode="json", exclude_defaults=True), sort_keys=True
 )
-TABLES = [
-    name for name in STUDY.plans if "_fig" not in name and "_tradeoff" not in name
-]
-FIGURES = [
-    name
-    for name in STUDY.plans
-    if any(part in name for part in ("_fig", "_ablation_", "_tradeoff"))
-]
+TABLES = list(filter(is_table, STUDY.plans))
+FIGURES = list(filter(is_drawn, STUDY.plans))
 PROBED = {spec.dataset: spec for spec in STUDY.runs.values()}
 CORRUPT_FIRST = any(
     spec.order == "corrupt_then_align" for spec in STUDY.evaluations.values()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from facetory.cli.study import WholeStudy
 from facetory.cli.walk import RULES, Job, Walk
+from facetory.pipeline.registry import is_drawn, is_table
 from facetory.pipeline.suggest import unknown
 
 ALL = ("all_tables", "all_figures", "all")
@@ -38,9 +39,8 @@ def plans_of(study: WholeStudy, target: str) -> list[str]:
 
 
 def shown(plan: str, target: str) -> list[Job]:
-    """The jobs that write a plan as a table and draw it, as rules/common.smk and the target have it."""
-    figure = any(part in plan for part in ("_fig", "_tradeoff"))
+    """The jobs that write a plan as a table and draw it, as far as the target asks for them."""
     table = Job("make_table", f"tables/{plan}.cells.json", about={"plan": plan})
     drawn = Job("make_figure", f"figures/{plan}.png", about={"plan": plan})
-    written = [] if figure or target == "all_figures" else [table]
-    return [*written, *([drawn] if target != "all_tables" and (figure or "_ablation_" in plan) else [])]
+    written = [table] if is_table(plan) and target != "all_figures" else []
+    return [*written, *([drawn] if is_drawn(plan) and target != "all_tables" else [])]

@@ -132,6 +132,16 @@ class Study:
                 getattr(self, each.name).update(getattr(wing, each.name))
 
 
+def is_table(name: str) -> bool:
+    """Whether a target is written as a table: all but figures and the trade-off."""
+    return not any(part in name for part in ("_fig", "_tradeoff"))
+
+
+def is_drawn(name: str) -> bool:
+    """Whether a target is drawn: what is no table, and every ablation."""
+    return not is_table(name) or "_ablation_" in name
+
+
 SCAN = {"row", "column", "printed", "why"}
 Placed = Callable[[str], str | None]
 
