@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
@@ -71,7 +72,7 @@ for name, module in {
     "rehearse": rehearse,
 }.items():
     app.add_typer(module.app, name=name)
-for name, (verb, text) in {
+VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "predict": (predict.predict, predict.PREDICT_HELP),
     "edit": (edit.edit, edit.EDIT_HELP),
     "affect": (affect.affect, affect.AFFECT_HELP),
@@ -89,7 +90,8 @@ for name, (verb, text) in {
     "compare": (compare.compare, compare.COMPARE_HELP),
     "report": (report.report, report.REPORT_HELP),
     "reference": (reference.reference, reference.REFERENCE_HELP),
-}.items():
+}
+for name, (verb, text) in VERBS.items():
     app.command(name, help=unwrapped(text))(verb)
 faces.app.command("set")(face_set.make)
 emodc.app.command("export")(model.export)
