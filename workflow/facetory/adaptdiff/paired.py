@@ -17,7 +17,7 @@ from facetory.pipeline.intact import intact
 from facetory.pipeline.registry import PlannedCell
 from facetory.recognition.face_spec import BenchmarkSpec
 from facetory.report.claims.pairing import Paired, Term
-from facetory.report.measured import why_unmade
+from facetory.report.measured import manifests_of, why_unmade
 
 Accuracy = Callable[[np.ndarray], np.ndarray]
 Examined = dict[str, list[Path]]
@@ -64,7 +64,7 @@ def _bootstrapped(weights: Sequence[float], folders: Sequence[Sequence[Path]], u
 def _examined(cell: PlannedCell, root: Path) -> Examined | None:
     if cell.metric not in ("accuracy", "mean_accuracy") or cell.not_run or cell.kind != "measured":
         return None
-    manifests = {root / path: read_json(root / path) for path in cell.inputs}
+    manifests = manifests_of(cell, root)
     if why_unmade(manifests):
         return None
     found: Examined = {}

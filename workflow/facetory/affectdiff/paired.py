@@ -7,10 +7,9 @@ from pathlib import Path
 
 from facetory.affectdiff import estimates
 from facetory.affectdiff.records import Records
-from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import PlannedCell
 from facetory.report.claims.pairing import Paired, Term
-from facetory.report.measured import why_unmade
+from facetory.report.measured import manifests_of, why_unmade
 
 
 def combination(terms: Sequence[Term], root: Path | str) -> Paired | None:
@@ -50,7 +49,7 @@ def _read(cell: PlannedCell, root: Path) -> list[Records] | None:
     """A cell's score records, one a seed."""
     if not records_of(cell) or cell.not_run:
         return None
-    manifests = {root / path: read_json(root / path) for path in cell.inputs}
+    manifests = manifests_of(cell, root)
     if why_unmade(manifests):
         return None
     scores = [path for path in manifests if path.parent.parent.name == "scores"]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from facetory.metrics.bootstrap import Estimate
 from facetory.pipeline.config import Config
+from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import Plan, PlannedCell
 from facetory.report.cells import ROUNDING, Cell, CellTable, judge
 
@@ -88,6 +89,11 @@ def stand_ins(cell: PlannedCell) -> str | None:
         return None
     trained = f"; trained on {cell.trained_on}" if cell.trained_on not in (None, cell.dataset) else ""
     return f"{cell.dataset} stands in for {cell.slot_title or cell.slot}{trained}"
+
+
+def manifests_of(cell: PlannedCell, root: Path) -> dict[Path, dict[str, Any]]:
+    """The manifests that a cell names as its inputs, below the results folder, in their order."""
+    return {root / path: read_json(root / path) for path in cell.inputs}
 
 
 def why_unmade(manifests: Mapping[Path, dict[str, Any]]) -> str | None:

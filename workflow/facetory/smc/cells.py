@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import Plan, PlannedCell
 from facetory.report.cells import ROUNDING, CellTable, differences
-from facetory.report.measured import Measured, cell_of, table_of, why_unmade
+from facetory.report.measured import Measured, cell_of, manifests_of, table_of, why_unmade
 from facetory.smc import model_cells as models
-from facetory.smc.estimates import EDIT_METRICS, stored
+from facetory.smc.estimates import EDIT_METRICS, measured_edits
 from facetory.smc.protocol import PAPERS_EDITS, budget_of
 
 STUBS = {
@@ -39,7 +38,7 @@ def _found(cell: PlannedCell, root: Path) -> Measured | str:
         return cell.not_run or "never measured"
     if cell.metric == "parameters":
         return models.parameters(cell)
-    manifests = {root / path: read_json(root / path) for path in cell.inputs}
+    manifests = manifests_of(cell, root)
     if reason := why_unmade(manifests):
         return reason
     name, _, variant = cell.metric.partition(" ")
@@ -49,8 +48,6 @@ def _found(cell: PlannedCell, root: Path) -> Measured | str:
         return models.samples_realism(list(manifests))
     if name in ("psnr", "reconstruction_distance"):
         return models.reconstruction(name, variant, list(manifests))
-    pairs = list(zip(*[iter(manifests)] * 2, strict=True))
-    measures = [stored(measure.with_name("measures.safetensors")) for measure, _ in pairs]
-    edits = [stored(edit.with_name("edits.safetensors")) for _, edit in pairs]
+    measures, edits = zip(*measured_edits(manifests), strict=True)
     estimate, budget = EDIT_METRICS[cell.metric](measures, edits), budget_of(edits[0].about)
     return Measured(estimate, budget, differences(budget, PAPERS_EDITS))

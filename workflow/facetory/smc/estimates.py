@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +36,15 @@ def stored(path: Path) -> Stored:
     with open_tensors(intact(path)) as handle:
         arrays = {name: handle.get_tensor(name) for name in handle.keys() if name not in PICTURES}  # noqa: SIM118
     return Stored(arrays, read_metadata(path))
+
+
+def measured_edits(manifests: Iterable[Path]) -> list[tuple[Stored, Stored]]:
+    """The measures and the edits of a cell, a pair a seed, by their manifests in turn."""
+    pairs = zip(*[iter(manifests)] * 2, strict=True)
+    return [
+        (stored(m.with_name("measures.safetensors")), stored(e.with_name("edits.safetensors")))
+        for m, e in pairs
+    ]
 
 
 def _pooled(name: str) -> Estimator:

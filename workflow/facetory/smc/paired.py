@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from facetory.pipeline.files import read_json
 from facetory.pipeline.registry import PlannedCell
 from facetory.report.claims.pairing import Paired, Term
-from facetory.report.measured import why_unmade
-from facetory.smc.estimates import Stored, groups_of, judged, mean, stored
+from facetory.report.measured import manifests_of, why_unmade
+from facetory.smc.estimates import Stored, groups_of, judged, mean, measured_edits
 
 Values = Callable[[Stored, Stored], np.ndarray]
 
@@ -77,11 +76,7 @@ def combination(terms: Sequence[Term], root: Path | str) -> Paired | None:
 
 def _read(cell: PlannedCell, root: Path) -> list[tuple[Stored, Stored]] | None:
     """The measures and edits of a cell, one pair a seed."""
-    manifests = {root / path: read_json(root / path) for path in cell.inputs}
+    manifests = manifests_of(cell, root)
     if not manifests or why_unmade(manifests):
         return None
-    pairs = zip(*[iter(manifests)] * 2, strict=True)
-    return [
-        (stored(m.with_name("measures.safetensors")), stored(e.with_name("edits.safetensors")))
-        for m, e in pairs
-    ]
+    return measured_edits(manifests)
